@@ -1,0 +1,123 @@
+"""Reading what a vendor answered: JSON strictly, refusals as one sentence, and how long it asks us to wait."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+
+from handlers.redact import MAX_DEPTH, public_text
+from receiver.contract import JsonObject, JsonValue
+from receiver.errors import AnswerUnreadable
+
+LONGEST_WAIT = 86400.0  # seconds: no action lives longer than this by default
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A vendor's 2xx. `json` is None where the body was empty or bytes were asked for; then `content` holds it.
+    Header names are lower case.
+    """
+
+    status: int
+    json: JsonValue = field(default=None, repr=False)
+    content: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def object(self) -> JsonObject:
+        """The answer where an object was promised. Raises AnswerUnreadable for anything else."""
+        if not isinstance(self.json, dict):
+            raise AnswerUnreadable("the answer is not a JSON object", self.status)
+        return self.json
+
+
+def read_json(content: bytes) -> JsonValue:
+    """JSON by RFC 8259: UTF-8, no NaN or Infinity, no number beyond a double's range. Raises ValueError."""
+    try:
+        value: JsonValue = json.loads(content.decode(), parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def refusal(status: int, content: bytes, secrets: Iterable[str] = ()) -> str:
+    """A refusal as a sentence: the status and the vendor's `detail`, `message` or field errors, fit for people to read
+    (public_text). Didit answers `{"detail": "..."}` or field name -> list of messages.
+    """
+    try:
+        said = _said(read_json(content))
+    except ValueError:  # no JSON, such as a proxy's page: the status must do
+        said = ""
+    return public_text(f"HTTP {status}: {said}" if said else f"HTTP {status}", secrets)
+
+
+def _said(body: JsonValue) -> str:
+    if isinstance(body, dict):
+        for key in ("detail", "message", "error"):
+            if body.get(key):
+                return "; ".join(text for _, text in _leaves(body[key]))
+    return "; ".join(f"{path}: {text}" if path else text for path, text in _leaves(body))
+
+
+def _leaves(value: JsonValue, path: str = "", depth: int = 0) -> list[tuple[str, str]]:
+    """Every text of a JSON value with the dotted path to it; list items share the path of their list."""
+    if isinstance(value, str):
+        return [(path, value)]
+    if depth >= MAX_DEPTH:
+        return []
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in _leaves(item, path, depth + 1)]
+    if isinstance(value, dict):
+        below = ((f"{path}.{key}" if path else key, item) for key, item in value.items())
+        return [leaf for place, item in below for leaf in _leaves(item, place, depth + 1)]
+    return []
+
+
+def retry_after(headers: Mapping[str, str], status: int, now: float) -> float | None:
+    """Seconds that the vendor asks us to wait: Retry-After (RFC 9110 section 10.2.3: seconds or a date), on 429 also
+    X-RateLimit-Reset. `now` is Unix time. None where nothing usable was said.
+    """
+    text = headers.get("retry-after", "").strip()
+    seconds = _number(text)
+    if seconds is None and text:
+        seconds = _until_date(text, now)
+    if seconds is None and status == 429:
+        seconds = until_reset(headers, now)
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def until_reset(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until the rate window that X-RateLimit-Reset names (Unix seconds) is over; None where it is not sent."""
+    reset = _number(headers.get("x-ratelimit-reset", "").strip())
+    return None if reset is None else reset - now
+
+
+def budget_used_up(headers: Mapping[str, str]) -> bool:
+    """Whether X-RateLimit-Remaining says that no call is left in this window."""
+    return _number(headers.get("x-ratelimit-remaining", "").strip()) == 0
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
+
+
+def _until_date(text: str, now: float) -> float | None:
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now

@@ -1,0 +1,168 @@
+"""The one client for vendors' APIs: what an answer means for us is decided here, once, for every vendor.
+
+| answer                                                   | becomes                                           |
+|----------------------------------------------------------|---------------------------------------------------|
+| 2xx, readable                                            | Answer                                            |
+| 2xx, oversized, wrongly encoded or not JSON              | AnswerUnreadable: the effect may have happened    |
+| none or half of one, timeout, 5xx, 408, 429              | VendorUnavailable, with the wait that was asked   |
+| 401; 403 unless it is the operation's own no             | VendorWaiting: the vendor is parked (`gate.py`)   |
+| other 4xx, and 3xx: redirects are never followed         | VendorRefused                                     |
+
+Paths go out as given: at Didit the trailing slash is part of the path, and the redirect that cures a missing one may
+drop the key or turn POST into GET.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+from handlers.answers import Answer, budget_used_up, read_json, refusal, retry_after, until_reset
+from handlers.exchange import Exchange, exchange, open_client
+from handlers.gate import PROBE_EVERY, Gate
+from receiver.contract import JsonObject
+from receiver.errors import AnswerUnreadable, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
+
+MAX_ANSWER = 4 * 1024 * 1024
+CONCURRENCY = 16
+
+Upload = tuple[str, bytes, str]
+"""A file for a multipart form: name, content, media type."""
+
+
+def segment(text: str) -> str:
+    """One path segment, percent-encoded whole. Raises VendorRefused for what would change the path's shape."""
+    if text in ("", ".", "..") or len(text) > 300:
+        raise VendorRefused("an identifier in the event cannot stand in a path")
+    return quote(text.encode("utf-8", "replace"), safe="")
+
+
+class VendorClient:
+    """Calls one vendor's API. `headers` hold the key; they go to `base_url` and nowhere else, and into no text.
+
+    Raises ValueError for header values that HTTP cannot carry (anything but printable ASCII), without naming them.
+    `timeout` and `connect_timeout` are seconds, `max_answer` bytes (decoded). `clock` is Unix time, `monotonic` any
+    steady one; both in seconds. `tls` replaces the system's idea of whom to trust.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout: float = 30.0,
+        connect_timeout: float = 5.0,
+        max_answer: int = MAX_ANSWER,
+        concurrency: int = CONCURRENCY,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise ValueError(f"{name}: a key holds characters that an HTTP header cannot carry")
+        self.name = name
+        self._base_url = base_url.rstrip("/")
+        self._timeout = timeout
+        self._max_answer = max_answer
+        self._clock = clock
+        self._gate = Gate(name, monotonic)
+        self._slots = asyncio.Semaphore(concurrency)
+        self._secrets = tuple(value for value in headers.values() if len(value) >= 8)
+        self._http = open_client(
+            headers,
+            connect_timeout=connect_timeout,
+            timeout=timeout,
+            connections=concurrency,
+            keep_alive=True,
+            tls=tls,
+        )
+
+    def __repr__(self) -> str:
+        return f"VendorClient({self.name!r}, {urlsplit(self._base_url).hostname!r})"
+
+    @property
+    def parked(self) -> bool:
+        """Whether the vendor refused our credentials, or credits are used up, and nothing has succeeded since."""
+        return self._gate.parked
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int | bool] | None = None,
+        json: JsonObject | None = None,
+        data: Mapping[str, str] | None = None,
+        files: Mapping[str, Upload] | None = None,
+        own_no: frozenset[int] = frozenset(),
+        expect: Literal["json", "bytes"] = "json",
+    ) -> Answer:
+        """One call. Raises VendorUnavailable, VendorWaiting, VendorRefused or AnswerUnreadable (see the top).
+
+        `path` starts with a slash, its segments encoded (`segment`). `own_no` holds the statuses among 401 and 403 by
+        which this operation says no to its own subject, so that they do not speak of our credentials.
+        """
+        writes = method not in ("GET", "HEAD")
+        async with self._slots:
+            self._gate.admit(writes)
+            request = self._http.build_request(
+                method, self._base_url + path, params=params, json=json, data=data, files=files
+            )
+            done = await exchange(self._http, request, timeout=self._timeout, limit=self._max_answer)
+            return self._judge(done, writes, own_no, expect)
+
+    def _judge(self, done: Exchange, writes: bool, own_no: frozenset[int], expect: str) -> Answer:
+        status = done.status
+        if done.broken or status is None or status >= 500:
+            self._gate.failed()
+        else:
+            self._gate.answered()
+        if status is None:
+            raise VendorUnavailable(f"{self.name}: {done.fault}")
+        self._heed_budget(done, status, writes)
+        if status in (401, 403) and status not in own_no:
+            raise self._park(status, done, writes)
+        if not 200 <= status < 300:
+            raise self._refusal(status, done)
+        self._gate.succeeded(writes)
+        return self._answer(status, done, expect)
+
+    def _heed_budget(self, done: Exchange, status: int, writes: bool) -> None:
+        now = self._clock()
+        if status == 429:
+            self._gate.rest(writes, retry_after(done.headers, status, now) or 0.0)
+        elif budget_used_up(done.headers):
+            self._gate.rest(writes, until_reset(done.headers, now) or 0.0)
+
+    def _park(self, status: int, done: Exchange, writes: bool) -> VendorWaiting:
+        reason = refusal(status, done.content, self._secrets)
+        self._gate.refused(status, reason, writes)
+        return VendorWaiting(f"{self.name} is parked: {reason}", PROBE_EVERY, status)
+
+    def _refusal(self, status: int, done: Exchange) -> VendorError:
+        if status >= 500 or status in (408, 429):
+            wait = retry_after(done.headers, status, self._clock())
+            return VendorUnavailable(f"{self.name}: HTTP {status}", status, wait)
+        if 300 <= status < 400:
+            return VendorRefused(f"{self.name}: HTTP {status}: redirects are not followed", status)
+        return VendorRefused(refusal(status, done.content, self._secrets), status)
+
+    def _answer(self, status: int, done: Exchange, expect: str) -> Answer:
+        if done.fault is not None:
+            raise AnswerUnreadable(f"{self.name}: HTTP {status}, but the answer is unreadable: {done.fault}", status)
+        if expect == "bytes" or not done.content:
+            return Answer(status, None, done.content, done.headers)
+        try:
+            return Answer(status, read_json(done.content), b"", done.headers)
+        except ValueError:
+            pass  # raised below, outside: its context would hold the answer
+        raise AnswerUnreadable(f"{self.name}: HTTP {status}, but the answer is not JSON", status)

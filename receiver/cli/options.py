@@ -1,0 +1,72 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+from receiver.cli.output import fail
+from receiver.config import Configuration, load_configuration
+from receiver.errors import ConfigurationError
+from receiver.store.port import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+config_option: Callable[[Command], Command] = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("config.yaml"),
+    envvar="HOOKWARDEN_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="The configuration file.",
+)
+json_option: Callable[[Command], Command] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+limit_option: Callable[[Command], Command] = click.option(
+    "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many."
+)
+after_option: Callable[[Command], Command] = click.option("--after", help="The cursor that the page before printed.")
+
+
+def configuration(path: Path, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
+    """Load the configuration, or say everything that is wrong with it and end with status 2."""
+    try:
+        return load_configuration(path, environment=environment)
+    except ConfigurationError as error:
+        fail(error)
+
+
+def with_store(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the opened store as its first argument. Works beside a running server."""
+
+    @config_option
+    @functools.wraps(command)
+    def wrapped(*, config_path: Path, **options: Any) -> None:
+        from receiver.wiring import open_configured_store
+
+        configured = configuration(config_path, "lenient")
+        if not (configured.settings.data_dir / "hookwarden.db").exists():
+            raise click.ClickException(
+                f"nothing is stored yet in {configured.settings.data_dir}; start `hookwarden serve`"
+            )
+        try:
+            store: Store = open_configured_store(configured)
+        except ConfigurationError as error:
+            fail(error)
+        try:
+            command(store, **options)
+        finally:
+            store.close()
+
+    return wrapped
+
+
+def actor() -> str:
+    """Who types, as the record will show it."""
+    return f"cli:{getpass.getuser()}"

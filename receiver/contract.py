@@ -1,0 +1,290 @@
+"""The nouns that all rooms share: what came in, what was decided, what is to be done, how it went.
+
+Everything here is a frozen value; nothing here does anything. `handlers/` knows this file and `errors.py`, no other
+file of `receiver/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
+
+from pydantic import BaseModel
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+Severity: TypeAlias = Literal["information", "warning", "error"]
+Mode: TypeAlias = Literal["enforce", "shadow"]
+
+
+class WarningDocument(TypedDict):
+    """One finding of the vendor, from any node of any feature. Only `tag` is always there."""
+
+    tag: str
+    feature: str | None
+    severity: str | None  # Didit's log_type as sent; never derived from the tag
+    node_id: str | None
+    data: JsonValue
+
+
+class LivenessDocument(TypedDict):
+    """Worst liveness check of the session. Scores are 0-100; `method` is lower case; `age` in years."""
+
+    status: str | None
+    score: JsonValue
+    method: str | None
+    face_quality: JsonValue
+    face_luminance: JsonValue
+    age: JsonValue
+
+
+class FaceMatchDocument(TypedDict):
+    """Selfie against document portrait; `score` is 0-100."""
+
+    status: str | None
+    score: JsonValue
+
+
+class MatchDocument(TypedDict):
+    """One look-alike found by the vendor's face search; `similarity` is 0-100."""
+
+    session_id: str | None
+    similarity: JsonValue
+    vendor_data: str | None
+    status: str | None
+    source: str | None
+    is_blocklisted: bool | None
+    is_allowlisted: bool | None
+
+
+class IdDocument(TypedDict):
+    """The identity document; `issuing_state` and `nationality` as sent (alpha-3 at Didit), dates as ISO text."""
+
+    type: str | None
+    number: str | None
+    issuing_state: str | None
+    expiration_date: str | None
+    age: JsonValue
+    nationality: str | None
+
+
+class IpDocument(TypedDict):
+    """Where the session came from; `country` as sent (alpha-2 at Didit)."""
+
+    country: str | None
+    is_vpn: bool | None
+    is_datacenter: bool | None
+
+
+class AmlDocument(TypedDict):
+    """Anti-money-laundering screening; `score` as sent."""
+
+    score: JsonValue
+    total_hits: JsonValue
+    hits: list[JsonValue]
+
+
+class ImagesDocument(TypedDict):
+    """Short-lived signed links: secrets, kept only sealed, never logged."""
+
+    selfie: str | None
+    document: str | None
+    portrait: str | None
+
+
+class EventDocument(TypedDict):
+    """What expressions see as `event`, and what the API shows: the same for every vendor.
+
+    A section that the vendor did not send is None. `created_at` is in Unix seconds. `stale` and `echo` are set by the
+    recorder, which alone knows what came before.
+    """
+
+    source: str
+    vendor: str
+    vendor_event_id: str | None
+    type: str
+    session_id: str | None
+    session_kind: str | None
+    status: str | None
+    previous_status: str | None
+    vendor_data: str | None
+    workflow_id: str | None
+    environment: str | None
+    created_at: int | None
+    country: str | None
+    warnings: list[WarningDocument]
+    tags: list[str]
+    severity_max: str | None
+    liveness: LivenessDocument | None
+    face_match: FaceMatchDocument | None
+    matches: list[MatchDocument]
+    document: IdDocument | None
+    ip: IpDocument | None
+    aml: AmlDocument | None
+    phone: str | None
+    email: str | None
+    images: ImagesDocument | None
+    stale: bool
+    echo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The verifier's yes. `method` names the scheme's way (such as `x-signature`), `secret` is the index of the secret
+    that matched, `signed_at` the signed time in Unix seconds, `notes` what was odd but not fatal.
+    """
+
+    method: str
+    secret: int
+    signed_at: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, normalised. `occurred_at` (Unix seconds, signed) orders the events of a session;
+    `dedupe_key` is the same for every delivery of the same event.
+    """
+
+    document: EventDocument
+    raw: JsonObject
+    occurred_at: int | None
+    dedupe_key: str
+    action: JsonObject | None = None  # in result events: the action that gave `result`
+    result: JsonObject | None = None
+    depth: int = 0  # how many result events lie between this one and a delivery
+
+
+class ConditionTrace(NamedTuple):
+    """How one condition of a rule came out: `value` None is undecided; `inputs` are the values that it read."""
+
+    expr: str
+    value: bool | None
+    line: int
+    inputs: Mapping[str, JsonValue]
+    missing: tuple[str, ...]
+
+
+class RuleTrace(NamedTuple):
+    """How one rule that was looked at came out: `fired` None is undecided."""
+
+    id: str
+    fired: bool | None
+    mode: Mode
+    line: int
+    conditions: tuple[ConditionTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAction:
+    """One call that a decision asks for. `state` is where it starts its life: `planned`, `awaiting_approval`, or
+    `skipped` (shadow, superseded) with the reason.
+    """
+
+    name: str
+    rule: str
+    params: JsonObject
+    state: Literal["planned", "awaiting_approval", "skipped"] = "planned"
+    reason: str | None = None
+    once: Literal["session", "event"] = "session"
+    limit: tuple[int, int] | None = None  # at most so many firings of this rule in so many seconds
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRef:
+    """The policy version that a decision stands on."""
+
+    name: str
+    sha256: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy says of one event, with its reasons. Pure data: the same event and policy give the same one."""
+
+    outcome: Literal["decided", "undecided", "echo"]
+    policy: PolicyRef
+    status: str | None
+    rules: tuple[RuleTrace, ...]
+    actions: tuple[PlannedAction, ...]
+    values: Mapping[str, JsonValue] = field(default_factory=dict)  # the `let` values that were computed
+    reason: str | None = None  # why undecided: the policy's fault at run time
+
+
+ActionState: TypeAlias = Literal[
+    "planned", "running", "waiting_retry", "awaiting_approval", "done", "noop", "failed", "dead", "skipped", "rejected"
+]
+UNFINISHED_STATES: tuple[ActionState, ...] = ("planned", "running", "waiting_retry", "awaiting_approval")
+FINISHED_STATES: tuple[ActionState, ...] = ("done", "noop", "failed", "dead", "skipped", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReview:
+    """An effect of an action: a case for a person."""
+
+    queue: str
+    reason: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSession:
+    """An effect of an action: marks on the session."""
+
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+
+
+Effect: TypeAlias = OpenReview | LabelSession
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt at an action ended. Effects are applied in the transaction that records the outcome."""
+
+    state: Literal["done", "noop", "failed", "retry"]
+    reason: str | None = None
+    result: JsonObject | None = None
+    http_status: int | None = None
+    retry_after: float | None = None  # seconds
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCall:
+    """What a handler is given. `idempotency_key` is the same for every attempt at this action; `repeated` says that an
+    earlier attempt was in flight when its process died, so its effect is unknown.
+    """
+
+    action_id: str
+    idempotency_key: str
+    name: str
+    params: JsonObject
+    event: EventDocument
+    attempt: int
+    repeated: bool
+
+
+Handler: TypeAlias = Callable[[ActionCall], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """What the policy checker and the dispatcher know of an action without running it."""
+
+    name: str
+    params: type[BaseModel]
+    description: str
+    vendor: str | None = None
+    billable: bool = False
+    destructive: bool = False
+    once: Literal["session", "event"] = "session"
+    sets_status: bool = False  # its `status` parameter is the session's status: the most severe one wins
+    echoes: Callable[[JsonObject], str | None] | None = None  # the status whose `status.updated` this call will cause
+
+
+Facts: TypeAlias = Mapping[str, Any]
+"""Look-ups over stored events, gathered before deciding, so that deciding stays pure."""

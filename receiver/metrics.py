@@ -1,0 +1,83 @@
+"""What `/metrics` shows, in Prometheus' text format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from receiver.dispatch.dispatcher import Observation
+from receiver.store.port import Store
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class _StoreGauges(Collector):
+    """Gauges that are read from the store when somebody looks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterable[Metric]:
+        with self._store.read() as reader:
+            counts = reader.counts()
+        for name, label, text in (
+            ("actions", "state", "Actions in the store, by state."),
+            ("reviews_open", "queue", "Open cases for people, by queue."),
+            ("events", "kind", "Events in the store."),
+        ):
+            family = GaugeMetricFamily(f"hookwarden_{name}", text, labels=[label])
+            for key, value in counts.get(name, {}).items():
+                family.add_metric([key], value)
+            yield family
+
+
+class Metrics:
+    """Counters of one process. Labels are bounded: sources are configured, reasons and outcomes are short codes."""
+
+    def __init__(self, store: Store) -> None:
+        self._registry = CollectorRegistry()
+        self.deliveries = Counter(
+            "hookwarden_deliveries",
+            "Webhook deliveries, by source and answer.",
+            ["source", "answer"],
+            registry=self._registry,
+        )
+        self.rejected = Counter(
+            "hookwarden_rejected",
+            "Refused deliveries, by source and reason.",
+            ["source", "reason"],
+            registry=self._registry,
+        )
+        self.intake = Histogram(
+            "hookwarden_intake_seconds",
+            "From the last byte in to the commit.",
+            registry=self._registry,
+            buckets=_SECONDS,
+        )
+        self._attempts = Counter(
+            "hookwarden_attempts",
+            "Attempts at actions, by action and ending.",
+            ["action", "ending"],
+            registry=self._registry,
+        )
+        self._repeats = Counter(
+            "hookwarden_repeats", "Attempts after one that died in flight.", ["action"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "hookwarden_attempt_seconds", "Duration of attempts.", ["action"], registry=self._registry, buckets=_SECONDS
+        )
+        self._registry.register(_StoreGauges(store))
+
+    def observe(self, attempt: Observation) -> None:
+        """Count one attempt that ended."""
+        self._attempts.labels(attempt.action, attempt.ending).inc()
+        self._seconds.labels(attempt.action).observe(attempt.seconds)
+        if attempt.repeated:
+            self._repeats.labels(attempt.action).inc()
+
+    def page(self) -> bytes:
+        """The whole page."""
+        return generate_latest(self._registry)

@@ -1,0 +1,56 @@
+"""Every code that a finding in a policy can carry, with its meaning. A code, once given, is never given another one.
+
+P: an error, the policy is refused. W: a warning, the policy is used. The YAML reader below has codes of its own (Y).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NOT_A_MAPPING = "P001"
+UNKNOWN_KEY = "P002"
+MISSING_KEY = "P003"
+WRONG_VALUE = "P004"
+NOT_AVAILABLE = "P005"
+DUPLICATE_ID = "P010"
+NAME_TAKEN = "P011"
+BAD_EXPRESSION = "P020"
+LET_CYCLE = "P021"
+BAD_TEMPLATE = "P022"
+NOT_ONE_ACTION = "P030"
+UNKNOWN_ACTION = "P031"
+UNKNOWN_PARAMETER = "P032"
+MISSING_PARAMETER = "P033"
+WRONG_PARAMETER = "P034"
+RESEMBLING_TAG = "W001"
+LEGACY_BOOLEAN = "W002"
+NEVER_FIRES = "W003"
+NEVER_REACHED = "W004"
+STATUS_ORDER_UNSAID = "W005"
+ENFORCE_WITHOUT_EFFECT = "W006"
+SPLIT_BY_COMMA = "W007"
+
+CODES: Mapping[str, str] = {
+    NOT_A_MAPPING: "the policy is not a mapping of keys",
+    UNKNOWN_KEY: "a key that no policy has",
+    MISSING_KEY: "a key that must be there is not",
+    WRONG_VALUE: "a value of the wrong kind or form",
+    NOT_AVAILABLE: "a key that is kept for later",
+    DUPLICATE_ID: "two rules have the same id, in one file or in several",
+    NAME_TAKEN: "a `let` or list has a name that expressions cannot use, or already use",
+    BAD_EXPRESSION: "an expression that cannot be read, or that names what does not exist",
+    LET_CYCLE: "`let` names that need each other in a circle",
+    BAD_TEMPLATE: "a `{{` without its `}}`, or with nothing between them",
+    NOT_ONE_ACTION: "an item of `then` that does not name exactly one action",
+    UNKNOWN_ACTION: "an action that does not exist",
+    UNKNOWN_PARAMETER: "a parameter that the action does not have",
+    MISSING_PARAMETER: "a parameter that the action needs",
+    WRONG_PARAMETER: "a parameter of the wrong kind or form",
+    RESEMBLING_TAG: "a tag that is not known, but resembles a known one",
+    LEGACY_BOOLEAN: "text such as NO without quotes: other YAML readers take it for true or false",
+    NEVER_FIRES: "a rule whose tags contradict each other",
+    NEVER_REACHED: "a rule that an earlier rule with `stop` always precedes",
+    STATUS_ORDER_UNSAID: "rules set different statuses, and `status_order` does not say which one is more severe",
+    ENFORCE_WITHOUT_EFFECT: "`mode: enforce` in a rule of a policy that is in shadow",
+    SPLIT_BY_COMMA: "a comma inside an expression splits it, since it stands in [...] without quotes",
+}

@@ -1,0 +1,247 @@
+"""Policy documents -> a policy that decides. Refuses with every problem of every document at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from receiver.contract import ActionSpec, JsonValue, Mode, PolicyRef
+from receiver.errors import ConfigurationError
+from receiver.policy import codes
+from receiver.policy.document import DEFAULT_STATUS_ORDER, PolicyDocument, RuleDocument, TagsDocument, read_policy
+from receiver.policy.expressions.expression import Kind
+from receiver.policy.findings import Findings, original
+from receiver.policy.formula import Formula, Scope, check_names, compile_lets, names_of
+from receiver.policy.lint import Placed, lint_document, lint_rules
+from receiver.policy.rules import Index, Policy, Rule, Selector, Step
+from receiver.policy.steps import compile_step
+from receiver.validation import suggestion
+from receiver.yamltext import Document, Path
+
+__all__ = ["Policy", "compile_policy"]
+
+RESULT_PREFIX = "action."  # an action's result is an event of type `action.<name>`
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One document, read; `model` is None if nothing of it could be used."""
+
+    findings: Findings
+    model: PolicyDocument | None
+
+
+def compile_policy(
+    documents: Sequence[Document],
+    actions: Mapping[str, ActionSpec],
+    *,
+    known_tags: Collection[str] = (),
+    inline: bool = False,
+) -> Policy:
+    """Compile the documents as one policy: their rules in the order given.
+
+    `actions` are the actions that `then` may name; `known_tags` serve to find misspelt ones (others pass). `inline`:
+    the policy is a part of another file, so what is hashed and kept is its canonical JSON, not that file's text.
+    Raises ConfigurationError with all problems; warnings are in the policy.
+    """
+    reads = [_Read(findings, read_policy(findings)) for findings in map(Findings, documents)]
+    ids = _Ids()
+    placed: list[Placed] = []
+    for index, read in enumerate(reads):
+        if read.model is not None:
+            ids.check(read.findings)
+            placed += _compile_document(read.findings, read.model, index, len(placed), actions, _prefix(reads, index))
+    models = [read.model for read in reads if read.model is not None]
+    for read in reads:
+        lint_document(read.findings)
+    lint_rules(placed, known_tags, order_is_said=any(model.status_order for model in models))
+    problems = [problem for read in reads for problem in read.findings.problems]
+    if any(problem.severity == "error" for problem in problems):
+        raise ConfigurationError(problems)
+    rules = tuple(each.rule for each in placed)
+    return Policy(
+        ref=_reference(documents, models, inline=inline),
+        text=_text([_kept(document, inline=inline) for document in documents]),
+        rules=rules,
+        index=Index(rules),
+        listens=frozenset(kind for rule in rules for kind in rule.on),
+        lists=tuple(model.lists for model in models),
+        status_rank=_ranks(models),
+        review_once=actions["review"].once if "review" in actions else "session",
+        warnings=tuple(sorted(problems)),
+    )
+
+
+def _compile_document(
+    findings: Findings,
+    model: PolicyDocument,
+    index: int,
+    order: int,
+    actions: Mapping[str, ActionSpec],
+    prefix: str,
+) -> Iterator[Placed]:
+    """The rules of one document; `order` is the place of the first of them."""
+    check_names(findings, "let", model.let)
+    check_names(findings, "lists", model.lists)
+    names = names_of(model.lists, model.let)
+    lets = compile_lets(findings, model.let, names, prefix)
+    plain = Scope(findings, names, lets)
+    with_result = Scope(findings, names_of(model.lists, model.let, result=True), lets)
+    for position, rule in enumerate(model.rules):
+        where: Path = ("rules", position)
+        scope = with_result if any(kind.startswith(RESULT_PREFIX) for kind in rule.on) else plain
+        _check_events(rule, where, findings, actions)
+        steps = _steps(rule, where, scope, actions)
+        mode: Mode = "shadow" if "shadow" in (model.mode, rule.mode) else "enforce"
+        if model.mode == "shadow" and rule.mode == "enforce":
+            said = "the whole policy is in shadow, so this rule is too"
+            findings.warning((*where, "mode"), codes.ENFORCE_WITHOUT_EFFECT, said)
+        yield Placed(findings, where, rule, _rule(rule, where, scope, steps, (order + position, index), mode))
+
+
+def _rule(
+    rule: RuleDocument, where: Path, scope: Scope, steps: Sequence[Step], place: tuple[int, int], mode: Mode
+) -> Rule:
+    return Rule(
+        order=place[0],
+        document=place[1],
+        id=rule.id,
+        line=scope.findings.document.locate(where)[0],
+        mode=mode,
+        on=frozenset(rule.on),
+        selector=_selector(rule.tags),
+        conditions=tuple(_conditions(rule, where, scope)),
+        on_missing=rule.on_missing,
+        on_stale=rule.on_stale,
+        echo=rule.echo,
+        stop=rule.stop,
+        limit=rule.limit,
+        actions=tuple(steps),
+    )
+
+
+def _selector(tags: TagsDocument | None) -> Selector:
+    if tags is None:
+        return Selector()
+    parts = (tags.any, tags.all, tags.none, tags.severity)
+    return Selector(*(frozenset(part or ()) for part in parts))
+
+
+def _check_events(rule: RuleDocument, where: Path, findings: Findings, actions: Mapping[str, ActionSpec]) -> None:
+    for position, kind in enumerate(rule.on):
+        name = kind.removeprefix(RESULT_PREFIX)
+        if name != kind and name not in actions:
+            place = original(findings.document.value, (*where, "on", position))
+            findings.error(place, codes.UNKNOWN_ACTION, f"no action {name!r} gives results{suggestion(name, actions)}")
+
+
+def _steps(rule: RuleDocument, where: Path, scope: Scope, actions: Mapping[str, ActionSpec]) -> list[Step]:
+    compiled = (compile_step(step, (*where, "then", place), scope, actions) for place, step in enumerate(rule.then))
+    return [step for step in compiled if step is not None]
+
+
+def _conditions(rule: RuleDocument, where: Path, scope: Scope) -> Iterator[Formula]:
+    for place, text in _whole_texts(rule, where, scope.findings):
+        formula = scope.formula(place, text)
+        if formula is not None and formula.expression.shape not in (None, Kind.BOOL):
+            scope.findings.error(place, codes.BAD_EXPRESSION, "a condition must give true or false")
+        elif formula is not None:
+            yield formula
+
+
+def _whole_texts(rule: RuleDocument, where: Path, findings: Findings) -> Iterator[tuple[Path, str]]:
+    """The texts of `when` with their places. Inside `[...]` YAML ends an item at a comma, also at one that stands in
+    an expression: such items are put together again.
+    """
+    document, texts = findings.document, rule.when
+    places = [original(document.value, (*where, "when", position)) for position in range(len(texts))]
+    flow = findings.is_flow((*where, "when"))
+    start = 0
+    while start < len(texts):
+        text, end = texts[start], start + 1
+        while flow and _is_unfinished(text) and end < len(texts):
+            text, end = f"{text}, {texts[end]}", end + 1
+        if end == start + 1 or _is_unfinished(text):
+            text, end = texts[start], start + 1
+        else:
+            said = (
+                "a comma splits this item of [...]; read as one expression: put it in quotes, or on a line of its own"
+            )
+            findings.warning(places[start], codes.SPLIT_BY_COMMA, said)
+        yield places[start], text
+        start = end
+
+
+def _is_unfinished(text: str) -> bool:
+    """Does the text leave a bracket or a quote open?"""
+    depth, quote = 0, ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        else:
+            depth += (character in "([{") - (character in ")]}")
+    return depth > 0 or quote != ""
+
+
+class _Ids:
+    """Every rule id is used once, over all documents."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+
+    def check(self, findings: Findings) -> None:
+        document = findings.document
+        rules = document.value.get("rules") if isinstance(document.value, dict) else None
+        for position, rule in enumerate(rules if isinstance(rules, list) else ()):
+            name = rule.get("id") if isinstance(rule, dict) else None
+            if not isinstance(name, str):
+                continue
+            where = ("rules", position, "id")
+            here = f"{document.path}:{document.locate(where)[0]}"
+            first = self._first.setdefault(name, here)
+            if first != here:
+                findings.error(where, codes.DUPLICATE_ID, f"rule id {name!r} is used already, in {first}")
+
+
+def _prefix(reads: Iterable[_Read], index: int) -> str:
+    """What stands before the names of a document's `let` values in a decision: where two documents give one name to
+    different values, the document's name.
+    """
+    models = [read.model for read in reads]
+    own = models[index]
+    others = {name for place, model in enumerate(models) if model is not None and place != index for name in model.let}
+    return f"{own.name}." if own is not None and not others.isdisjoint(own.let) else ""
+
+
+def _ranks(models: Sequence[PolicyDocument]) -> dict[str, int]:
+    said = [status for model in models for status in model.status_order or ()]
+    order = list(dict.fromkeys(said or DEFAULT_STATUS_ORDER))
+    return {status: rank for rank, status in enumerate(order)}
+
+
+def _kept(document: Document, *, inline: bool) -> str:
+    return canonical_text(document.value) if inline else document.text
+
+
+def canonical_text(value: JsonValue) -> str:
+    """The JSON text that stands for a policy that is no file of its own: sorted keys, no white space."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _text(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else json.dumps(texts, ensure_ascii=False)
+
+
+def _reference(documents: Sequence[Document], models: Sequence[PolicyDocument], *, inline: bool) -> PolicyRef:
+    digests = [_sha256(_kept(document, inline=inline)) for document in documents]
+    mode: Mode = "shadow" if models and all(model.mode == "shadow" for model in models) else "enforce"
+    sha256 = digests[0] if len(digests) == 1 else _sha256("\n".join(digests))
+    return PolicyRef("+".join(model.name for model in models), sha256, mode)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,85 @@
+"""The `then` of a rule: which action, with which parameters, checked against the action's own model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from receiver.contract import ActionSpec, JsonObject, JsonValue
+from receiver.policy import codes
+from receiver.policy.document import PUT_ASIDE, StepDocument
+from receiver.policy.findings import Findings, KeyCodes, original
+from receiver.policy.formula import Scope
+from receiver.policy.rules import Step
+from receiver.policy.template import compile_template, has_template
+from receiver.validation import suggestion
+from receiver.yamltext import Path
+
+_CODES = KeyCodes("parameter", codes.UNKNOWN_PARAMETER, codes.MISSING_PARAMETER, codes.WRONG_PARAMETER)
+_OPTIONS = tuple(StepDocument.model_fields)
+
+
+def compile_step(step: StepDocument, where: Path, scope: Scope, actions: Mapping[str, ActionSpec]) -> Step | None:
+    """One item of `then`, which stands at `where`; None if it cannot be used."""
+    findings = scope.findings
+    name = _action_name(step.named, where, findings, actions)
+    if name is None or name == PUT_ASIDE:
+        return None
+    place = (*where, name)
+    spec = actions.get(name)
+    if spec is None:
+        known = suggestion(name, actions)
+        findings.error(place, codes.UNKNOWN_ACTION, f"unknown action {name!r}{known}", key=True)
+    given = {} if step.named[name] is None else step.named[name]
+    if not isinstance(given, dict):
+        findings.error(place, codes.WRONG_PARAMETER, f"the parameters of `{name}` must be a mapping")
+        return None
+    params = {key: compile_template(value, (*place, key), scope) for key, value in given.items()}
+    if spec is None:
+        return None
+    _check_parameters(given, place, spec.params, findings)
+    return Step(name, params, step.needs_approval, step.once or spec.once, spec.sets_status)
+
+
+def _action_name(named: JsonObject, where: Path, findings: Findings, actions: Mapping[str, ActionSpec]) -> str | None:
+    """The one action that an item names."""
+    names = [key for key in named if not _is_misspelt_option(key, where, findings, actions)]
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        findings.error(where, codes.NOT_ONE_ACTION, "no action is named here")
+        return None
+    strangers = [name for name in names if name not in actions]
+    if names[0] in actions and strangers == names[1:]:
+        said = f"{strangers[0]!r} is no action; if it is a parameter of `{names[0]}`, indent it further"
+        findings.error((*where, strangers[0]), codes.NOT_ONE_ACTION, said, key=True)
+    else:
+        said = f"names {' and '.join(names)}: each action is an item of its own"
+        findings.error(where, codes.NOT_ONE_ACTION, said)
+    return None
+
+
+def _is_misspelt_option(key: str, where: Path, findings: Findings, actions: Mapping[str, ActionSpec]) -> bool:
+    hint = suggestion(key, _OPTIONS)
+    if key in actions or "did you mean" not in hint:
+        return False
+    findings.error((*where, key), codes.UNKNOWN_KEY, f"unknown key {key!r}{hint}", key=True)
+    return True
+
+
+def _check_parameters(params: JsonObject, where: Path, model: type[BaseModel], findings: Findings) -> None:
+    """Report what the model does not accept. What a template will give is not known yet: of a parameter that holds
+    one, only the name is checked.
+    """
+    try:
+        model.model_validate(params, extra=None if model.model_config.get("extra") == "allow" else "forbid")
+    except ValidationError as error:
+        for finding in error.errors(include_url=False):
+            if finding["type"] == "extra_forbidden" or not _depends_on_template(params, finding["loc"]):
+                findings.misfit((*where, *original(params, finding["loc"])), finding, model, _CODES)
+
+
+def _depends_on_template(params: JsonObject, loc: tuple[str | int, ...]) -> bool:
+    judged: JsonValue = params.get(str(loc[0])) if loc else params
+    return has_template(judged)

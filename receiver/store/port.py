@@ -1,0 +1,297 @@
+"""What the rest of the house may ask of a store. Every store must pass the same tests (`tests/store/`).
+
+Writing goes through jobs: a job is a function that is given a Transaction. Jobs that wait at the same time share one
+commit (group commit); each has a savepoint of its own, so that one that raises undoes itself and nobody else. A job's
+future resolves only after the commit is on disk. Times are Unix milliseconds unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from receiver.contract import ActionState, Decision, Event, EventDocument, JsonObject, Outcome, PlannedAction, Verified
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event on its way into the record. `body` is what the sender sent, byte by byte (for result events: the JSON of
+    action and result). `lane` is what actions are ordered by: the session, or the event itself where there is none.
+    `subject` is whose key seals it.
+    """
+
+    event_id: str
+    parent_id: str | None
+    event: Event
+    lane: str
+    subject: str
+    received_at: int
+    body: bytes
+    receipt: Verified | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """What is known of an event that was delivered before."""
+
+    event_id: str
+    body_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """The newest that is known of a session; `occurred_at` in Unix seconds."""
+
+    occurred_at: int | None
+    status: str | None
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event read back, to be decided again or to be the parent of a result event."""
+
+    event_id: str
+    event: Event
+    lane: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An action that this owner may run now. `attempt` counts from 1 and is the fence: a claim whose lease was lost can
+    write nothing any more. `repeated` says that an earlier attempt was in flight when its process died.
+    """
+
+    action_id: str
+    owner: str
+    attempt: int
+    name: str
+    rule: str
+    params: JsonObject
+    once: Literal["session", "event"]
+    event_id: str
+    event: EventDocument
+    depth: int
+    lane: str
+    planned_at: int
+    attempts_spent: int  # attempts that count against the limit, this one included
+    repeated: bool
+    done_before: str | None  # the action that already did the same for this session, where `once` is `session`
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a claim ended: the action's new state, and what the attempt leaves in the record. `due` is when a
+    `waiting_retry` may be tried again; `spent` False gives the attempt back (nothing was sent).
+    """
+
+    state: ActionState
+    outcome: Outcome
+    ended_at: int
+    latency_ms: int
+    due: int | None = None
+    spent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A refused delivery, without its body: when, for which source, from where, why."""
+
+    at: int
+    source: str
+    client: str | None
+    reason: str
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A list answer: `next` is the cursor of the page after this one, None at the end."""
+
+    items: list[JsonObject]
+    next: str | None
+
+
+class Transaction(Protocol):
+    """The writes. Each one that changes what an auditor may ask for appends its own leaf to the entries."""
+
+    def known(self, source: str, dedupe_key: str) -> KnownEvent | None:
+        """The event that was first delivered under this key."""
+        ...
+
+    def redelivered(self, event_id: str, at: int, body_sha256: bytes) -> None:
+        """Count one more delivery; a body that differs from the first one's is noted in the record."""
+        ...
+
+    def session(self, source: str, session_id: str) -> SessionState | None:
+        """The newest that is known of a session."""
+        ...
+
+    def take_echo(self, session_id: str, status: str, at: int) -> str | None:
+        """Use up one expected echo of our own update_status; gives the action that expected it."""
+        ...
+
+    def firings_since(self, rule: str, since: int) -> int:
+        """How many events this rule has planned actions for since then (for `limit:`)."""
+        ...
+
+    def add_event(self, new: NewEvent) -> None:
+        """Store an event, sealed, and move its session on unless the event is stale."""
+        ...
+
+    def add_decision(self, event_id: str, decision: Decision, at: int, actor: str = "engine") -> None:
+        """Store a decision of an event; the newest one is the one that is shown."""
+        ...
+
+    def add_actions(self, event_id: str, actions: Sequence[PlannedAction], at: int) -> list[str]:
+        """Plan actions, in order, at the end of the event's lane; gives their identifiers."""
+        ...
+
+    def load_event(self, event_id: str) -> StoredEvent | None:
+        """Read an event back."""
+        ...
+
+    def claim(self, owner: str, at: int, lease_until: int, limit: int) -> list[Claim]:
+        """Take up to `limit` actions that are due and first in their lane, and record the start of an attempt.
+        Actions whose owner's lease has run out are taken over as `repeated`.
+        """
+        ...
+
+    def expect_echo(self, action_id: str, session_id: str, status: str, until: int) -> None:
+        """Note, before the call, the `status.updated` that it will cause. Asking twice for one action counts once."""
+        ...
+
+    def drop_echo(self, action_id: str) -> None:
+        """The call had no effect: no echo will come."""
+        ...
+
+    def renew(self, owner: str, at: int, lease_until: int) -> None:
+        """Extend the leases of everything this owner runs."""
+        ...
+
+    def settle(self, claim: Claim, ending: Ending) -> bool:
+        """Record how an attempt ended and apply its effects. False: the lease was lost, nothing was written."""
+        ...
+
+    def retry_action(self, action_id: str, actor: str, at: int) -> None:
+        """A person sends a `failed`, `dead` or `waiting_retry` action again. Raises NotFound, Conflict."""
+        ...
+
+    def discard_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
+        """A person gives up an unfinished, failed or dead action: it becomes `rejected`. Raises NotFound, Conflict."""
+        ...
+
+    def approve_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
+        """A person lets an `awaiting_approval` action run. Raises NotFound, Conflict."""
+        ...
+
+    def reject_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
+        """A person forbids an `awaiting_approval` action. Raises NotFound, Conflict."""
+        ...
+
+    def resolve_review(self, review_id: str, actor: str, at: int, resolution: str, note: str) -> None:
+        """A person closes a case. Raises NotFound, Conflict."""
+        ...
+
+    def add_rejects(self, rejects: Sequence[Reject]) -> None:
+        """Keep refused deliveries; the oldest beyond the bound go."""
+        ...
+
+    def add_note(self, kind: str, actor: str, at: int, facts: Mapping[str, str]) -> None:
+        """Append an entry that stands for itself: a policy taken into use, an export, a start."""
+        ...
+
+    def probe(self) -> None:
+        """Write something that leaves no trace: it fails where nothing could be written."""
+        ...
+
+    def add_policy(self, sha256: str, name: str, text: str, author: str | None, at: int) -> bool:
+        """Keep a policy version; False if it was known already."""
+        ...
+
+
+class Reader(Protocol):
+    """The reads: answers are JSON documents in the shapes of the HTTP API. `after` is a cursor from `Page.next`."""
+
+    def events(
+        self,
+        after: str | None = None,
+        limit: int = 50,
+        session_id: str | None = None,
+        source: str | None = None,
+        outcome: str | None = None,
+    ) -> Page:
+        """Events, newest first, without their contents."""
+        ...
+
+    def event(self, event_id: str, *, raw: bool) -> JsonObject | None:
+        """One event, whole; `raw` adds the vendor's payload."""
+        ...
+
+    def session(self, session_id: str) -> JsonObject | None:
+        """The life of a session: events, decisions, actions, labels, reviews."""
+        ...
+
+    def actions(
+        self, after: str | None = None, limit: int = 50, state: str | None = None, session_id: str | None = None
+    ) -> Page:
+        """Actions, newest first."""
+        ...
+
+    def action(self, action_id: str) -> JsonObject | None:
+        """One action with its attempts and its result."""
+        ...
+
+    def reviews(self, after: str | None = None, limit: int = 50, state: str | None = None) -> Page:
+        """Cases for people, newest first."""
+        ...
+
+    def rejects(self, after: str | None = None, limit: int = 50) -> Page:
+        """Refused deliveries, newest first."""
+        ...
+
+    def audit(self, query: str = "", after: str | None = None, limit: int = 50, *, ascending: bool = False) -> Page:
+        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise."""
+        ...
+
+    def audit_count(self, query: str = "") -> int:
+        """How many entries fit a search."""
+        ...
+
+    def audit_entry(self, idx: int) -> JsonObject | None:
+        """One entry with its leaf bytes (base64)."""
+        ...
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Gauges: actions by state, open reviews by queue, events in all."""
+        ...
+
+
+class Store(Protocol):
+    """One store, open. Safe to use from any thread."""
+
+    def submit(self, job: Callable[[Transaction], T]) -> Future[T]:
+        """Run a job in the next commit. The future raises what the job raised, or StoreUnavailable."""
+        ...
+
+    async def run(self, job: Callable[[Transaction], T]) -> T:
+        """The same, awaited on the running event loop."""
+        ...
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """A consistent view for reading; works beside the writer and beside other processes."""
+        ...
+
+    def on_commit(self, wake: Callable[[], None]) -> None:
+        """Call `wake` (from the writer's thread) after every commit that planned or freed an action."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was submitted, then close."""
+        ...

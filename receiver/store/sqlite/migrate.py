@@ -1,0 +1,71 @@
+"""Bringing a database to the present schema: the numbered files of `migrations/`, each applied once, recorded.
+
+sqlite-utils keeps the record (table `_sqlite_migrations`) and puts a savepoint around each; all of them together are
+one transaction, taken with the write lock, so that of two processes that start at once the second finds all done.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+from receiver.store.vault import misfit
+
+_SET = "hookwarden"
+
+
+def shipped() -> dict[str, str]:
+    """The migrations of this program: name (such as `0001_first`) to SQL, in order."""
+    folder = resources.files("receiver.store.sqlite") / "migrations"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return {file.name.removesuffix(".sql"): file.read_text(encoding="utf-8") for file in files}
+
+
+def migrate(connection: sqlite3.Connection, path: Path, scripts: Mapping[str, str]) -> None:
+    """Apply what is missing. Raises ConfigurationError if the database is newer than the program, or sqlite3.Error."""
+    database = Database(connection, execute_plugins=False)
+    migrations = Migrations(_SET)
+    for name, sql in scripts.items():
+        migrations(name=name)(_step(sql))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        unknown = [done.name for done in migrations.applied(database) if done.name not in scripts]
+        if unknown:
+            known = max(scripts)
+            raise misfit(
+                path,
+                "S003",
+                f"was made by a newer Hookwarden (schema {unknown[-1]}; this program knows {known}): install that one",
+            )
+        if migrations.pending(database):
+            migrations.apply(database)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+class _step:  # noqa: N801  # used like the function that Migrations takes
+    """One script as the function that sqlite-utils runs."""
+
+    def __init__(self, sql: str) -> None:
+        self._statements = list(statements(sql))
+        self.__name__ = "step"
+
+    def __call__(self, database: Database, /) -> None:
+        for statement in self._statements:
+            database.conn.execute(statement)
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit what is open."""
+    waiting = ""
+    for line in sql.splitlines(keepends=True):
+        waiting += line
+        if sqlite3.complete_statement(waiting):
+            yield waiting
+            waiting = ""

@@ -1,0 +1,364 @@
+"""The Reader of the port: JSON documents out of one consistent view of the database.
+
+Lists are newest first; a cursor is the number of the last row of a page, in the order of arrival: nothing that is
+inserted meanwhile moves a page. What was sealed for a person who was erased reads as null (or an empty list), and the
+object it stood in says `"erased": true`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from receiver.audit.search import parse
+from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject, JsonValue
+from receiver.store.documents import iso, iso_or_none
+from receiver.store.port import Page
+from receiver.store.sqlite.places import (
+    body_place,
+    decision_place,
+    deed_place,
+    document_place,
+    params_place,
+    result_place,
+    review_place,
+)
+from receiver.store.sqlite.search import build
+from receiver.store.sqlite.text import storable
+from receiver.store.sqlite.unit import actions_of, unsealed_json
+from receiver.store.vault import SubjectKey, Vault
+
+MAX_LIMIT: Final = 500
+MAX_OF_SESSION: Final = 1000  # of each kind in one session's life
+
+_EVENTS = (
+    "SELECT n, event_id, parent_id, source, vendor, type, session_id, status, tags, received_at, deliveries,"
+    " (SELECT outcome FROM decision WHERE event_n = event.n ORDER BY decision.n DESC LIMIT 1) AS outcome FROM event"
+)
+_DECIDED = "outcome = ?"
+_NOT_DECIDED = "outcome = ? AND n IN (SELECT event_n FROM decision AS d WHERE d.outcome = ? AND d.outcome <> 'decided')"
+_EVENT = (
+    "SELECT n, event_id, parent_id, source, received_at, deliveries, receipt, subject_ref, body, document"
+    " FROM event LEFT JOIN payload USING (n) WHERE event_id = ?"
+)
+_DECISIONS = (
+    "SELECT d.*, e.event_id, e.subject_ref FROM decision AS d JOIN event AS e ON e.n = d.event_n WHERE {} ORDER BY d.n"
+)
+_ACTIONS = (
+    "SELECT a.*, e.event_id, e.session_id, e.subject_ref, (SELECT count(*) FROM attempt WHERE action_n = a.n) AS tries"
+    " FROM action AS a JOIN event AS e ON e.n = a.event_n"
+)
+_ATTEMPTS = "SELECT * FROM attempt WHERE action_n = ? ORDER BY n"
+_DEEDS = "SELECT * FROM deed WHERE action_n = ? ORDER BY rowid"
+_REVIEWS = (
+    "SELECT r.*, e.event_id, e.session_id, e.subject_ref, a.action_id, a.rule"
+    " FROM review AS r JOIN event AS e ON e.n = r.event_n JOIN action AS a ON a.n = r.action_n"
+)
+_REJECTS = "SELECT n, at, source, client, reason, body_bytes FROM reject"
+_OF_SESSION = "e.session_id = ?"
+_INDEXED = {  # what lets SQLite use the partial indexes action_lane and action_rare
+    **dict.fromkeys(("planned", "running", "waiting_retry"), " AND a.due IS NOT NULL"),
+    **dict.fromkeys(
+        ("awaiting_approval", "noop", "failed", "dead", "rejected"),
+        " AND a.due IS NULL AND a.state <> 'done' AND a.state <> 'skipped'",
+    ),
+}
+_SESSIONS = "SELECT source, status, occurred_at, updated_at FROM session WHERE session_id = ? ORDER BY updated_at DESC"
+_LABELS = "SELECT label, source, action_id, at FROM label WHERE session_id = ? ORDER BY at, label"
+_ENTRY_COLUMNS = (
+    "e.idx, e.at, e.kind, e.actor, e.event_id, e.action_id,"
+    " (SELECT session_id FROM event WHERE event.event_id = e.event_id) AS session_id,"
+    " e.type, e.rule, e.outcome, e.policy_sha256, e.source"
+)
+_ENTRY = f"SELECT {_ENTRY_COLUMNS}, e.leaf FROM entry AS e WHERE e.idx = ?"  # noqa: S608  # constants
+_TALLIES = "SELECT name, key, n FROM tally"
+
+
+class SqliteReader:
+    """One view, in one read transaction that its owner begins and ends."""
+
+    def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
+        self._connection = connection
+        self._vault = vault
+
+    def events(
+        self,
+        after: str | None = None,
+        limit: int = 50,
+        session_id: str | None = None,
+        source: str | None = None,
+        outcome: str | None = None,
+    ) -> Page:
+        """Events, newest first, without their contents. Raises ValueError for a cursor that is none."""
+        only = {"session_id = ?": session_id, "source = ?": source}
+        only[_DECIDED if outcome == "decided" else _NOT_DECIDED] = outcome
+        return self._page(_EVENTS, "n", only, after, limit, _event_item)
+
+    def event(self, event_id: str, *, raw: bool) -> JsonObject | None:
+        """One event, whole; `raw` adds the vendor's payload."""
+        row = self._one(_EVENT, event_id)
+        if row is None:
+            return None
+        key = self._vault.of_ref(row["subject_ref"])
+        kept = unsealed_json(key, row["document"], document_place(event_id))
+        decisions = self._all(_DECISIONS.format("d.event_n = ?"), row["n"])
+        actions = self._all(
+            f"{_ACTIONS} WHERE a.action_id >= ? AND a.action_id < ? ORDER BY a.n", *actions_of(event_id)
+        )
+        document: JsonObject = {
+            "event_id": event_id,
+            "parent_id": row["parent_id"],
+            "source": row["source"],
+            "received_at": iso(row["received_at"]),
+            "deliveries": row["deliveries"],
+            "receipt": _receipt(row["receipt"]),
+            "event": kept["document"] if kept else None,
+            "decision": self._decision(decisions[-1]) if decisions else None,
+            "actions": [self._action(action) for action in actions],
+        }
+        if kept is None:
+            document["erased"] = True
+        if raw:
+            document["raw"] = unsealed_json(key, row["body"], body_place(event_id))
+        return document
+
+    def session(self, session_id: str) -> JsonObject | None:
+        """The life of a session: events, decisions, actions, labels, reviews, each oldest first."""
+        session_id = storable(session_id)
+        events = self._all(f"{_EVENTS} WHERE session_id = ? ORDER BY n LIMIT {MAX_OF_SESSION}", session_id)
+        known = self._all(_SESSIONS, session_id)
+        if not events:
+            return None
+        newest = known[0] if known else None
+        decisions = self._all(f"{_DECISIONS.format(_OF_SESSION)} LIMIT {MAX_OF_SESSION}", session_id)
+        actions = self._all(f"{_ACTIONS} WHERE {_OF_SESSION} ORDER BY a.n LIMIT {MAX_OF_SESSION}", session_id)
+        reviews = self._all(f"{_REVIEWS} WHERE {_OF_SESSION} ORDER BY r.n LIMIT {MAX_OF_SESSION}", session_id)
+        labels = self._all(_LABELS, session_id)
+        return {
+            "session_id": session_id,
+            "source": newest["source"] if newest else events[-1]["source"],
+            "status": newest["status"] if newest else None,
+            "occurred_at": iso_or_none(_ms(newest["occurred_at"])) if newest else None,
+            "labels": [{**dict(label), "at": iso(label["at"])} for label in labels],
+            "events": [_event_item(event) for event in events],
+            "decisions": [self._decision(row, whole=True) for row in decisions],
+            "actions": [self._action(action) for action in actions],
+            "reviews": [self._review(review) for review in reviews],
+        }
+
+    def actions(
+        self, after: str | None = None, limit: int = 50, state: str | None = None, session_id: str | None = None
+    ) -> Page:
+        """Actions, newest first. Raises ValueError for a cursor that is none."""
+        only = {f"a.state = ?{_INDEXED.get(state or '', '')}": state, "e.session_id = ?": session_id}
+        return self._page(_ACTIONS, "a.n", only, after, limit, _action_item)
+
+    def action(self, action_id: str) -> JsonObject | None:
+        """One action with its attempts and its result."""
+        row = self._one(f"{_ACTIONS} WHERE a.action_id = ?", action_id)
+        return None if row is None else self._action(row)
+
+    def reviews(self, after: str | None = None, limit: int = 50, state: str | None = None) -> Page:
+        """Cases for people, newest first. Raises ValueError for a cursor that is none."""
+        return self._page(_REVIEWS, "r.n", {"r.state = ?": state}, after, limit, self._review)
+
+    def rejects(self, after: str | None = None, limit: int = 50) -> Page:
+        """Refused deliveries, newest first. Raises ValueError for a cursor that is none."""
+        return self._page(_REJECTS, "n", {}, after, limit, _reject_item)
+
+    def audit(self, query: str = "", after: str | None = None, limit: int = 50, *, ascending: bool = False) -> Page:
+        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise.
+
+        Raises ValueError for a search or a cursor that is none.
+        """
+        pieces, size = build(parse(query)), _size(limit)
+        if after is not None:
+            pieces.where(f"{pieces.index} {'>' if ascending else '<'} ?", _cursor(after))
+        tail = f" ORDER BY {pieces.index} {'ASC' if ascending else 'DESC'} LIMIT ?"
+        rows = self._all(pieces.sql(_ENTRY_COLUMNS, tail), *pieces.values, size + 1)
+        return _paged(rows, size, "idx", _entry_item)
+
+    def audit_count(self, query: str = "") -> int:
+        """How many entries fit a search. Raises ValueError for a search that is none."""
+        pieces = build(parse(query))
+        return int(self._all(pieces.sql("count(*)"), *pieces.values)[0][0])
+
+    def audit_entry(self, idx: int) -> JsonObject | None:
+        """One entry with its leaf bytes (base64), and the leaf as an object."""
+        if idx >= 1 << 63:
+            return None
+        row = self._one(_ENTRY, idx)
+        if row is None:
+            return None
+        leaf: bytes = row["leaf"]
+        return {**_entry_item(row), "leaf": base64.b64encode(leaf).decode(), "content": json.loads(leaf)}
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Gauges: `actions` by state, `reviews_open` by queue, `events` in all."""
+        counts: dict[str, dict[str, int]] = {
+            "actions": dict.fromkeys((*UNFINISHED_STATES, *FINISHED_STATES), 0),
+            "reviews_open": {},
+            "events": {"all": 0},
+        }
+        for name, key, number in self._all(_TALLIES):
+            counts[name][key] = number
+        return counts
+
+    def _page(
+        self,
+        select: str,
+        number: str,
+        only: Mapping[str, str | None],
+        after: str | None,
+        limit: int,
+        item: Callable[[sqlite3.Row], JsonObject],
+    ) -> Page:
+        """One page of a list; `only` maps conditions to the value for all their places."""
+        conditions, values = [], list[str | int]()
+        for condition, value in only.items():
+            if value is not None:
+                conditions.append(condition)
+                values += [storable(value)] * condition.count("?")
+        if after is not None:
+            conditions.append(f"{number} < ?")
+            values.append(_cursor(after))
+        size = _size(limit)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        rows = self._all(f"{select}{where} ORDER BY {number} DESC LIMIT ?", *values, size + 1)
+        return _paged(rows, size, "n", item)
+
+    def _decision(self, row: sqlite3.Row, *, whole: bool = False) -> JsonObject:
+        """A decision as it was sealed; what stands in the clear where it was erased."""
+        key = self._vault.of_ref(row["subject_ref"])
+        document: JsonObject | None = unsealed_json(key, row["document"], decision_place(row["event_id"], row["at"]))
+        if document is None:
+            document = {
+                "outcome": row["outcome"],
+                "policy": {"name": row["policy"], "sha256": row["policy_sha256"], "mode": row["mode"]},
+                "status": row["status"],
+                "rules": [],
+                "erased": True,
+            }
+        if not whole:
+            return document
+        return {"event_id": row["event_id"], "at": iso(row["at"]), "actor": row["actor"], **document}
+
+    def _action(self, row: sqlite3.Row) -> JsonObject:
+        action_id: str = row["action_id"]
+        key = self._vault.of_ref(row["subject_ref"])
+        attempts = self._all(_ATTEMPTS, row["n"])
+        document = _action_item(row)
+        document["params"] = unsealed_json(key, row["params"], params_place(action_id))
+        document["attempts"] = [_attempt_item(attempt) for attempt in attempts]
+        document["deeds"] = [_deed(key, action_id, deed) for deed in self._all(_DEEDS, row["n"])]
+        last = attempts[-1] if attempts else None
+        document["result"] = unsealed_json(key, last["result"], result_place(action_id, last["n"])) if last else None
+        if document["params"] is None:
+            document["erased"] = True
+        return document
+
+    def _review(self, row: sqlite3.Row) -> JsonObject:
+        key, review_id = self._vault.of_ref(row["subject_ref"]), row["review_id"]
+        document: JsonObject = {name: row[name] for name in ("review_id", "queue", "priority", "state", "event_id")}
+        document |= {name: row[name] for name in ("session_id", "action_id", "rule")}
+        document["reason"] = unsealed_json(key, row["reason"], review_place(review_id, "reason"))
+        document["opened_at"] = iso(row["opened_at"])
+        document["resolved_at"] = iso_or_none(row["resolved_at"])
+        document |= {name: row[name] for name in ("resolved_by", "resolution")}
+        document["note"] = unsealed_json(key, row["note"], review_place(review_id, "note"))
+        if document["reason"] is None:
+            document["erased"] = True
+        return document
+
+    def _all(self, sql: str, *values: str | int) -> list[sqlite3.Row]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def _one(self, sql: str, value: str | int) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._connection.execute(
+            sql, (storable(value) if isinstance(value, str) else value,)
+        ).fetchone()
+        return row
+
+
+def _size(limit: int) -> int:
+    return max(1, min(limit, MAX_LIMIT))
+
+
+def _cursor(after: str) -> int:
+    if not (after.isascii() and after.isdigit() and len(after) < 19):
+        raise ValueError("this is not a cursor; pass `next` of the page before, as it was")
+    return int(after)
+
+
+def _paged(rows: Sequence[sqlite3.Row], size: int, number: str, item: Callable[[sqlite3.Row], JsonObject]) -> Page:
+    items = [item(row) for row in rows[:size]]
+    return Page(items, str(rows[size - 1][number]) if len(rows) > size else None)
+
+
+def _ms(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000
+
+
+def _receipt(text: str | None) -> JsonObject | None:
+    if text is None:
+        return None
+    receipt: dict[str, Any] = json.loads(text)
+    return {**receipt, "signed_at": iso(receipt["signed_at"] * 1000)}
+
+
+def _event_item(row: sqlite3.Row) -> JsonObject:
+    names = ("event_id", "parent_id", "source", "vendor", "type", "session_id", "status")
+    document: JsonObject = {name: row[name] for name in names}
+    document["tags"] = json.loads(row["tags"])
+    document["received_at"] = iso(row["received_at"])
+    document["outcome"] = row["outcome"]
+    document["deliveries"] = row["deliveries"]
+    return document
+
+
+def _action_item(row: sqlite3.Row) -> JsonObject:
+    names = ("action_id", "event_id", "session_id", "name", "rule", "state", "reason")
+    document: JsonObject = {name: row[name] for name in names}
+    document["attempts"] = row["tries"]
+    document["planned_at"] = iso(row["planned_at"])
+    document["finished_at"] = iso_or_none(row["finished_at"])
+    document["due"] = iso(row["due"]) if row["state"] in ("planned", "waiting_retry") else None
+    return document
+
+
+def _attempt_item(row: sqlite3.Row) -> JsonObject:
+    document: JsonObject = {"n": row["n"], "at": iso(row["at"])}
+    document |= {name: row[name] for name in ("latency_ms", "outcome", "http_status")}
+    document["repeated"] = bool(row["repeated"])
+    document["reason"] = row["reason"]
+    return document
+
+
+def _deed(key: SubjectKey | None, action_id: str, row: sqlite3.Row) -> JsonObject:
+    why: JsonValue = unsealed_json(key, row["reason"], deed_place(action_id, row["act"], row["at"]))
+    return {"at": iso(row["at"]), "actor": row["actor"], "act": row["act"], "reason": why}
+
+
+def _reject_item(row: sqlite3.Row) -> JsonObject:
+    document: JsonObject = {"at": iso(row["at"])}
+    return document | {name: row[name] for name in ("source", "client", "reason", "body_bytes")}
+
+
+def _entry_item(row: sqlite3.Row) -> JsonObject:
+    document: JsonObject = {"idx": row["idx"], "at": iso(row["at"])}
+    names = (
+        "kind",
+        "actor",
+        "event_id",
+        "action_id",
+        "session_id",
+        "type",
+        "rule",
+        "outcome",
+        "policy_sha256",
+        "source",
+    )
+    return document | {name: row[name] for name in names}

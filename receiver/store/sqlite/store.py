@@ -1,0 +1,164 @@
+"""The embedded default: one SQLite file for the record, one for the keys."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from receiver.errors import StoreUnavailable
+from receiver.store.master import check, read_or_make
+from receiver.store.port import Transaction
+from receiver.store.sqlite.connect import connect_keys, connect_main, connect_reader
+from receiver.store.sqlite.ledger import Ledger
+from receiver.store.sqlite.migrate import migrate, shipped
+from receiver.store.sqlite.reader import SqliteReader
+from receiver.store.sqlite.transaction import SqliteTransaction
+from receiver.store.sqlite.writer import Writer
+from receiver.store.vault import Keyring, Vault, misfit
+
+T = TypeVar("T")
+
+OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
+IDLE_READERS: Final = 4  # connections kept open for the next reader
+
+
+class SqliteStore:
+    """The store of one data folder, open. Several processes may have the same folder open."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, keyring: Keyring, rejects_kept: int) -> None:
+        self._path = path
+        self._connection = connection
+        self._keyring = keyring
+        self._vault = vault = keyring.vault()
+        self._readers: queue.LifoQueue[_View] = queue.LifoQueue(IDLE_READERS)
+        self._closed = False
+
+        def transaction(ledger: Ledger) -> Transaction:
+            return SqliteTransaction(connection, ledger, vault, rejects_kept)
+
+        self._writer = Writer(connection, vault, transaction)
+
+    def submit(self, job: Callable[[Transaction], T]) -> Future[T]:
+        """Run a job in the next commit. The future raises what the job raised, or StoreUnavailable."""
+        return self._writer.submit(job)
+
+    async def run(self, job: Callable[[Transaction], T]) -> T:
+        """The same, awaited on the running event loop."""
+        return await self._writer.run(job)
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteReader]:
+        """A consistent view for reading; works beside the writer and beside other processes.
+
+        Raises StoreUnavailable when the files cannot be read. Keep it short: the write-ahead log grows meanwhile.
+        """
+        view = self._take_view()
+        try:
+            with view.opened() as reader:
+                yield reader
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+        finally:
+            self._put_back(view)
+
+    def on_commit(self, wake: Callable[[], None]) -> None:
+        """Call `wake` (from the writer's thread) after every commit that planned or freed an action."""
+        self._writer.on_commit(wake)
+
+    def close(self) -> None:
+        """Finish what was submitted, then close. Readers that are still open end by themselves."""
+        self._writer.close()
+        self._closed = True
+        while (view := self._idle_view()) is not None:
+            view.close()
+        self._vault.close()
+        self._connection.close()
+
+    def _take_view(self) -> _View:
+        if self._closed:
+            raise StoreUnavailable("the store is closed", 1)
+        return self._idle_view() or _View(connect_reader(self._path), self._keyring.vault())
+
+    def _idle_view(self) -> _View | None:
+        try:
+            return self._readers.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _put_back(self, view: _View) -> None:
+        if self._closed:
+            view.close()
+            return
+        try:
+            self._readers.put_nowait(view)
+        except queue.Full:
+            view.close()
+
+
+class _View:
+    """A reading connection with a vault of its own."""
+
+    def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
+        self._connection = connection
+        self._vault = vault
+
+    @contextmanager
+    def opened(self) -> Iterator[SqliteReader]:
+        self._connection.execute("BEGIN")
+        try:
+            self._vault.begin()
+            yield SqliteReader(self._connection, self._vault)
+        finally:
+            self._vault.rollback()
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+        self._vault.close()
+
+
+def open_store(
+    data_dir: Path, *, clock: Callable[[], int], master_key: bytes | None = None, rejects_kept: int = 10_000
+) -> SqliteStore:
+    """Open the store in `data_dir`, making and migrating what is missing. `clock` gives Unix milliseconds.
+
+    Files: `hookwarden.db`, `keys.db`, and `master.key` unless a 32-byte `master_key` is given. Raises
+    ConfigurationError when the files do not fit each other, the key or this program; StoreUnavailable when the folder
+    or its files cannot be used.
+    """
+    try:
+        return _open(data_dir, clock, master_key, rejects_kept)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"the store in {data_dir} cannot be opened: {error}") from error
+
+
+def _open(data_dir: Path, clock: Callable[[], int], master_key: bytes | None, rejects_kept: int) -> SqliteStore:
+    path, keys = data_dir / "hookwarden.db", data_dir / "keys.db"
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise misfit(path, "S005", f"needs SQLite {oldest} or newer; this Python has {sqlite3.sqlite_version}")
+    if not data_dir.exists():
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    master = check(master_key, keys) if master_key is not None else read_or_make(data_dir / "master.key", keys)
+    keyring = Keyring(keys, master, connect_keys, clock)
+    connection = connect_main(path)
+    try:
+        migrate(connection, path, shipped())
+        _bind(connection, path, keyring)
+        return SqliteStore(path, connection, keyring, rejects_kept)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _bind(connection: sqlite3.Connection, path: Path, keyring: Keyring) -> None:
+    """Make sure that the record and the keys belong together: with other keys, nothing in it could be read."""
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('keyring', ?)", (keyring.fingerprint,))
+    (bound,) = connection.execute("SELECT value FROM meta WHERE name = 'keyring'").fetchone()
+    if bound != keyring.fingerprint:
+        raise misfit(path, "S004", "was not made with the keys.db beside it; put the two back together")

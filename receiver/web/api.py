@@ -1,0 +1,214 @@
+"""`/api/...`: what operators, analysts and auditors read and do over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from receiver.contract import FINISHED_STATES, UNFINISHED_STATES
+from receiver.deeds import ACTION_DEEDS, act
+from receiver.errors import Conflict, NotFound, StoreUnavailable
+from receiver.jsontext import read_object
+from receiver.store.port import Page, Reader
+from receiver.web.answers import JsonAnswer, error
+from receiver.web.auth import Caller, Tokens
+from receiver.wiring import System
+
+MAX_LIMIT = 500
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class BadRequest(Exception):
+    """A parameter that cannot be used: the message says which and what it takes."""
+
+
+class Api:
+    """The endpoints over one system. Reading runs in threads, so that a long query holds up no delivery."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._tokens = Tokens(system.configuration.settings.api.tokens)
+
+    def routes(self) -> list[Route]:
+        """All routes below `/api`."""
+        return [
+            Route("/api/events", self._guard("read", self._events)),
+            Route("/api/events/{event_id}", self._guard("read", self._event)),
+            Route("/api/events/{event_id}/replay", self._guard("operate", self._replay), methods=["POST"]),
+            Route("/api/sessions/{session_id:path}", self._guard("read", self._session)),
+            Route("/api/actions", self._guard("read", self._actions)),
+            Route("/api/actions/{action_id}", self._guard("read", self._action)),
+            Route("/api/actions/{action_id}/{deed}", self._guard("review", self._act), methods=["POST"]),
+            Route("/api/reviews", self._guard("read", self._reviews)),
+            Route("/api/reviews/{review_id}/resolve", self._guard("review", self._resolve), methods=["POST"]),
+            Route("/api/rejects", self._guard("read", self._rejects)),
+            Route("/api/audit", self._guard("read", self._audit)),
+            Route("/api/audit/{idx:int}", self._guard("read", self._audit_entry)),
+            Route("/api/policy", self._guard("read", self._policy)),
+        ]
+
+    def _guard(self, deed: str, endpoint: Callable[[Request, Caller], Awaitable[Response]]) -> Endpoint:
+        """Ask for a token whose role allows the deed, and answer errors in the one shape."""
+
+        async def guarded(request: Request) -> Response:
+            caller = self._tokens.caller(request)
+            if caller is None:
+                challenge = {"www-authenticate": "Bearer"}
+                return error(
+                    401, "unauthorized", "send `Authorization: Bearer <token>` with a token of config.yaml", challenge
+                )
+            if not caller.may(deed):
+                return error(403, "forbidden", f"the role {caller.role} does not allow this")
+            try:
+                return await endpoint(request, caller)
+            except (BadRequest, ValueError) as fault:
+                return error(400, "bad_request", str(fault))
+            except NotFound as fault:
+                return error(404, "not_found", str(fault))
+            except Conflict as fault:
+                return error(409, "conflict", str(fault))
+            except StoreUnavailable as trouble:
+                return error(503, "unavailable", str(trouble), {"retry-after": str(trouble.retry_after)})
+
+        return guarded
+
+    async def _read(self, ask: Callable[[Reader], Any]) -> Any:
+        def run() -> Any:
+            with self._system.store.read() as reader:
+                return ask(reader)
+
+        return await run_in_threadpool(run)
+
+    async def _found(self, ask: Callable[[Reader], Any], what: str) -> Response:
+        answer = await self._read(ask)
+        if answer is None:
+            raise NotFound(f"no {what}")
+        return JsonAnswer(answer)
+
+    async def _page(self, request: Request, ask: Callable[[Reader, str | None, int], Page], *known: str) -> Response:
+        unknown = set(request.query_params) - {"after", "limit", *known}
+        if unknown:
+            raise BadRequest(f"unknown parameter {min(unknown)!r}; known: {', '.join(['after', 'limit', *known])}")
+        after, limit = request.query_params.get("after"), _limit(request)
+        page: Page = await self._read(lambda reader: ask(reader, after, limit))
+        return JsonAnswer({"items": page.items, "next": page.next})
+
+    async def _events(self, request: Request, caller: Caller) -> Response:
+        ask = request.query_params.get
+        return await self._page(
+            request,
+            lambda reader, after, limit: reader.events(
+                after, limit, session_id=ask("session_id"), source=ask("source"), outcome=ask("outcome")
+            ),
+            "session_id",
+            "source",
+            "outcome",
+        )
+
+    async def _event(self, request: Request, caller: Caller) -> Response:
+        event_id = request.path_params["event_id"]
+        raw = caller.may("read_raw")
+        return await self._found(lambda reader: reader.event(event_id, raw=raw), f"event {event_id}")
+
+    async def _replay(self, request: Request, caller: Caller) -> Response:
+        event_id, at = request.path_params["event_id"], self._system.clock()
+        decision = await self._system.store.run(
+            lambda tx: self._system.recorder.replay(tx, event_id, f"token:{caller.name}", at)
+        )
+        return JsonAnswer({"event_id": event_id, "outcome": decision.outcome})
+
+    async def _session(self, request: Request, caller: Caller) -> Response:
+        session_id = request.path_params["session_id"]
+        return await self._found(lambda reader: reader.session(session_id), "session of this id")
+
+    async def _actions(self, request: Request, caller: Caller) -> Response:
+        ask = request.query_params.get
+        state = ask("state")
+        if state is not None and state not in (*UNFINISHED_STATES, *FINISHED_STATES):
+            raise BadRequest(f"unknown state {state!r}; known: {', '.join((*UNFINISHED_STATES, *FINISHED_STATES))}")
+        return await self._page(
+            request,
+            lambda reader, after, limit: reader.actions(after, limit, state=state, session_id=ask("session_id")),
+            "state",
+            "session_id",
+        )
+
+    async def _action(self, request: Request, caller: Caller) -> Response:
+        action_id = request.path_params["action_id"]
+        return await self._found(lambda reader: reader.action(action_id), f"action {action_id}")
+
+    async def _act(self, request: Request, caller: Caller) -> Response:
+        """Retry and discard are the operator's, approve and reject also the analyst's."""
+        action_id, deed = request.path_params["action_id"], request.path_params["deed"]
+        if deed not in ACTION_DEEDS:
+            return error(404, "not_found", f"no deed {deed!r}; known: {', '.join(ACTION_DEEDS)}")
+        if deed in ("retry", "discard") and not caller.may("operate"):
+            return error(403, "forbidden", f"the role {caller.role} does not allow this")
+        reason = str((await _json(request)).get("reason") or "")
+        at, actor = self._system.clock(), f"token:{caller.name}"
+        await self._system.store.run(lambda tx: act(tx, deed, action_id, actor, at, reason))
+        return await self._found(lambda reader: reader.action(action_id), f"action {action_id}")
+
+    async def _reviews(self, request: Request, caller: Caller) -> Response:
+        state = request.query_params.get("state")
+        if state not in (None, "open", "resolved"):
+            raise BadRequest(f"unknown state {state!r}; known: open, resolved")
+        return await self._page(
+            request, lambda reader, after, limit: reader.reviews(after, limit, state=state), "state"
+        )
+
+    async def _resolve(self, request: Request, caller: Caller) -> Response:
+        review_id = request.path_params["review_id"]
+        body = await _json(request)
+        resolution, note = body.get("resolution"), body.get("note", "")
+        if not isinstance(resolution, str) or not resolution or not isinstance(note, str):
+            raise BadRequest('send {"resolution": "...", "note": "..."}: both text, the resolution not empty')
+        at, actor = self._system.clock(), f"token:{caller.name}"
+        await self._system.store.run(lambda tx: tx.resolve_review(review_id, actor, at, resolution, note))
+        return JsonAnswer({"review_id": review_id, "state": "resolved"})
+
+    async def _rejects(self, request: Request, caller: Caller) -> Response:
+        return await self._page(request, lambda reader, after, limit: reader.rejects(after, limit))
+
+    async def _audit(self, request: Request, caller: Caller) -> Response:
+        query = request.query_params.get("q", "")
+        return await self._page(request, lambda reader, after, limit: reader.audit(query, after, limit), "q")
+
+    async def _audit_entry(self, request: Request, caller: Caller) -> Response:
+        idx = request.path_params["idx"]
+        return await self._found(lambda reader: reader.audit_entry(idx), f"entry {idx}")
+
+    async def _policy(self, request: Request, caller: Caller) -> Response:
+        policy = self._system.policy()
+        return JsonAnswer(
+            {
+                "name": policy.ref.name,
+                "sha256": policy.ref.sha256,
+                "mode": policy.ref.mode,
+                "text": policy.text,
+                "inline": self._system.configuration.inline_policy,
+            }
+        )
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "50")
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MAX_LIMIT:
+        raise BadRequest(f"limit must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    """The request's JSON object; an empty body is an empty object."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > 65536:
+            raise BadRequest("the body is too large")
+    return dict(read_object(bytes(body))) if body else {}

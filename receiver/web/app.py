@@ -1,0 +1,61 @@
+"""The ASGI application: webhook route, health, metrics and, where tokens are configured, the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from receiver.web.answers import error
+from receiver.web.api import Api
+from receiver.web.health import Health
+from receiver.web.rejects import RejectLog
+from receiver.web.webhook import WebhookEndpoint
+from receiver.wiring import System
+
+log = structlog.get_logger()
+
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+def build_app(system: System) -> Starlette:
+    """The application over a built system. Its lifespan starts and stops the system."""
+    rejects = RejectLog(system)
+    health = Health(system)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        system.start()
+        writing = asyncio.create_task(rejects.run(), name="reject log")
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await rejects.flush()
+            await system.stop()
+
+    routes: list[BaseRoute] = [
+        Route("/webhooks/{source}", WebhookEndpoint(system, rejects), methods=["POST"]),
+        *health.routes(),
+    ]
+    if system.configuration.settings.api.tokens:
+        routes.extend(Api(system).routes())
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error, Exception: _bug})
+
+
+async def _http_error(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    return error(exc.status_code, _CODES.get(exc.status_code, "error"), str(exc.detail), exc.headers)
+
+
+async def _bug(request: Request, exc: Exception) -> Response:
+    """A fault of ours. The log names its kind and place, never the data that it met."""
+    log.error("internal error", kind=type(exc).__name__, path=request.scope.get("route", request.scope["type"]))
+    return error(503, "unavailable", "an internal error; try again", {"retry-after": "5"})

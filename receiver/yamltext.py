@@ -1,0 +1,200 @@
+"""YAML text -> JSON values with positions, read strictly.
+
+YAML 1.2 core scalars (`NO` is a string, `22:30` is a string), no duplicate keys, no tags, aliases bounded, JSON types
+only. The positions let every later finding name its line. Built on PyYAML's C composer, which gives the marks.
+Source: YAML 1.2.2 section 10.3 (core schema); https://yaml.org/type/merge.html for `<<`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import yaml
+
+from receiver.contract import JsonObject, JsonValue
+from receiver.errors import ConfigurationError, Problem
+
+Path: TypeAlias = tuple[str | int, ...]
+Mark: TypeAlias = tuple[int, int]
+
+MAX_NODES = 500_000  # after aliases are followed: a bomb of nested aliases ends here
+MAX_DEPTH = 64
+
+_INT = re.compile(r"[-+]?[0-9]+\Z")
+_OCTAL = re.compile(r"0o[0-7]+\Z")
+_HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_CONSTANTS: dict[str, JsonValue] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_CONSTANTS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+# 1.1 readers take these for other types; the checker warns of them
+LEGACY_BOOLEANS = frozenset("y Y yes Yes YES n N no No NO on On ON off Off OFF".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as JSON values, with the place (line, column; from 1) of every value and every key."""
+
+    path: str
+    text: str
+    value: JsonValue
+    marks: Mapping[Path, Mark]
+    key_marks: Mapping[Path, Mark]
+    plain: frozenset[Path]  # scalars written without quotes
+
+    def locate(self, where: Path, *, key: bool = False) -> Mark:
+        """The place of `where`, or of its nearest ancestor that stands in the text."""
+        if key and where in self.key_marks:
+            return self.key_marks[where]
+        while where and where not in self.marks:
+            where = where[:-1]
+        return self.marks.get(where, (1, 1))
+
+    def problem(self, where: Path, code: str, message: str, *, key: bool = False, warning: bool = False) -> Problem:
+        """A finding at `where`."""
+        line, column = self.locate(where, key=key)
+        return Problem(self.path, line, column, "warning" if warning else "error", code, message)
+
+    def below(self, prefix: Path) -> Document:
+        """The part under `prefix` as a document of its own, with the same lines."""
+        size = len(prefix)
+        value: JsonValue = self.value
+        for step in prefix:
+            value = value[step]  # type: ignore[index]  # the caller has walked here before
+        return Document(
+            self.path,
+            self.text,
+            value,
+            {path[size:]: mark for path, mark in self.marks.items() if path[:size] == prefix},
+            {path[size:]: mark for path, mark in self.key_marks.items() if path[:size] == prefix},
+            frozenset(path[size:] for path in self.plain if path[:size] == prefix),
+        )
+
+
+def read_yaml(text: str, path: str) -> Document:
+    """Read one YAML document. Raises ConfigurationError with every problem found (codes Y001-Y006)."""
+    reader = _Reader(path)
+    try:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigurationError([_syntax_problem(path, error)]) from None
+    except RecursionError:
+        raise ConfigurationError([Problem(path, 1, 1, "error", "Y001", "nested too deeply")]) from None
+    value = reader.build(node, ()) if node is not None else None
+    if reader.problems:
+        raise ConfigurationError(reader.problems)
+    return Document(path, text, value, reader.marks, reader.key_marks, frozenset(reader.plain))
+
+
+def _syntax_problem(path: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
+    return Problem(path, line, column, "error", "Y001", f"not valid YAML: {said}{_hint(str(said))}")
+
+
+def _hint(said: str) -> str:
+    if "cannot start any token" in said and "\\t" in said:
+        return "; YAML indents with spaces, not tabs"
+    if "mapping values are not allowed" in said:
+        return "; put the value in quotes if it holds ': '"
+    return ""
+
+
+def _mark(node: yaml.Node) -> Mark:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+class _Reader:
+    """Walks the composed nodes once, and collects values, marks and problems."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+        self.marks: dict[Path, Mark] = {}
+        self.key_marks: dict[Path, Mark] = {}
+        self.plain: set[Path] = set()
+        self.nodes = 0
+
+    def build(self, node: yaml.Node, where: Path) -> JsonValue:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or len(where) > MAX_DEPTH:
+            if not any(problem.code == "Y004" for problem in self.problems):
+                self._problem(node, "Y004", f"too large once aliases are followed, or nested over {MAX_DEPTH} deep")
+            return None
+        self.marks.setdefault(where, _mark(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*where, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, where)
+
+    def _mapping(self, node: yaml.MappingNode, where: Path) -> JsonObject:
+        merged: JsonObject = {}
+        own: JsonObject = {}
+        for key_node, value_node in node.value:
+            if key_node.value == "<<" and not key_node.style:
+                for source in self._merge_sources(value_node):
+                    merged = {**self._mapping(source, where), **merged}
+                continue
+            key = self._key(key_node)
+            if key is None:
+                continue
+            place = (*where, key)
+            if key in own:
+                first = self.key_marks.get(place, (0, 0))[0]
+                self._problem(key_node, "Y002", f"key {key!r} stands twice; the first is in line {first}")
+                continue
+            self.key_marks[place] = _mark(key_node)
+            self.marks.pop(place, None)
+            own[key] = self.build(value_node, place)
+        return {**merged, **own}
+
+    def _merge_sources(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
+        for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            self.nodes += 1
+            if isinstance(item, yaml.MappingNode) and self.nodes <= MAX_NODES:
+                yield item
+            else:
+                self._problem(item, "Y005", "'<<' takes a mapping, or a list of mappings")
+
+    def _key(self, node: yaml.Node) -> str | None:
+        if isinstance(node, yaml.ScalarNode):
+            return str(node.value)
+        self._problem(node, "Y003", "a key must be text")
+        return None
+
+    def _scalar(self, node: yaml.Node, where: Path) -> JsonValue:
+        text = str(node.value)
+        if isinstance(node, yaml.ScalarNode) and node.style:
+            return text
+        self.plain.add(where)
+        if node.tag.startswith("!") or not node.tag.startswith("tag:yaml.org,2002:"):
+            self._problem(node, "Y006", f"{node.tag!r} is read as a YAML tag; put the whole value in quotes")
+            return None
+        try:
+            return _plain_scalar(text)
+        except ValueError:
+            self._problem(node, "Y003", "a number of this size is not kept; put it in quotes")
+            return None
+
+    def _problem(self, node: yaml.Node, code: str, message: str) -> None:
+        line, column = _mark(node)
+        self.problems.append(Problem(self.path, line, column, "error", code, message))
+
+
+def _plain_scalar(text: str) -> JsonValue:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.match(text):
+        return int(text)
+    if _OCTAL.match(text) or _HEX.match(text):
+        return int(text, 0)
+    if _FLOAT.match(text):
+        number = float(text)
+        if number in (float("inf"), float("-inf")):
+            raise ValueError(text)
+        return number
+    return text

@@ -1,0 +1,86 @@
+"""The search language of the record."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from receiver.audit.search import KEYS, Created, Is, Search, SearchError, parse
+
+DAY = 86_400_000
+NOV_20 = 1_795_132_800_000  # 2026-11-20T00:00:00Z
+
+
+@pytest.mark.parametrize(
+    ("query", "terms"),
+    [
+        ("", ()),
+        (" \t ", ()),
+        ("tag:A", (Is("tag", "A"),)),
+        ("tag:A tag:B", (Is("tag", "A"), Is("tag", "B"))),
+        ("-rule:ring", (Is("rule", "ring", True),)),
+        ('rule:"two words"', (Is("rule", "two words"),)),
+        ('rule:"a \\"quoted\\" \\\\ one"', (Is("rule", 'a "quoted" \\ one'),)),
+        ('actor:""', (Is("actor", ""),)),
+        ("actor:token:ana", (Is("actor", "token:ana"),)),
+        ("rule:a-b.c/d", (Is("rule", "a-b.c/d"),)),
+        ("policy:face\nkind:decision", (Is("policy", "face"), Is("kind", "decision"))),
+        ("created:2026-11-20", (Created(NOV_20, NOV_20 + DAY),)),
+        ("created:2026-11-20..2026-11-21", (Created(NOV_20, NOV_20 + 2 * DAY),)),
+        ("created:2026-11-20..", (Created(NOV_20, None),)),
+        ("-created:..2026-11-20", (Created(None, NOV_20 + DAY, True),)),
+        ("created:2026-11-20T01:00:00Z", (Created(NOV_20 + 3_600_000, NOV_20 + 3_601_000),)),
+        ("created:2026-11-20T01:00:00.500Z", (Created(NOV_20 + 3_600_500, NOV_20 + 3_600_501),)),
+        ("created:2026-11-20T01:00..2026-11-20T02:00+01:00", (Created(NOV_20 + 3_600_000, NOV_20 + 3_601_000),)),
+    ],
+)
+def test_what_a_search_means(query: str, terms: tuple[Any, ...]) -> None:
+    assert parse(query) == Search(terms)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "created"])
+def test_every_key_is_known(key: str) -> None:
+    assert parse(f"-{key}:x") == Search((Is(key, "x", True),))
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("tags:A", r"unknown key 'tags' \(did you mean 'tag'\?\); keys: session, tag, rule"),
+        ("Outcome:x", "did you mean 'outcome'"),
+        ("colour:red", "unknown key 'colour'; keys: session"),
+        ("free", "'free' is not a term of the form key:value; keys: session"),
+        ("tag:A free words", "'free' is not a term"),
+        ("tag:", "what follows 'tag:' is not a value"),
+        ('tag:"open', "put text with spaces or quotes in double quotes"),
+        ('-tag:"a"b', "what follows 'tag:' is not a value"),
+        ("--tag:a", "what follows 'tag:' is not a value"),
+        (":x", "not a term"),
+        ("created:", "what follows 'created:'"),
+        ('created:""', "names no time"),
+        ("created:..", "names no time"),
+        ("created:yesterday", "'yesterday' is not a time; write 2026-11-20 or"),
+        ("created:2026-13-01", "not a time"),
+        ("created:2026-11-20T25:00", "not a time"),
+        ("created:2026-11-21..2026-11-20", "ends before it begins"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_would_do(query: str, says: str) -> None:
+    with pytest.raises(SearchError, match=says):
+        parse(query)
+
+
+@given(st.text())
+def test_any_text_is_a_search_or_a_search_error(text: str) -> None:
+    with suppress(SearchError):
+        assert isinstance(parse(text), Search)
+
+
+@given(st.sampled_from([key for key in KEYS if key != "created"]), st.text())
+def test_any_value_can_be_quoted(key: str, value: str) -> None:
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    assert parse(f'{key}:"{quoted}"') == Search((Is(key, value),))

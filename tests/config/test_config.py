@@ -1,0 +1,128 @@
+"""config.yaml is refused whole, with every mistake named, or used whole."""
+
+from pathlib import Path
+
+import pytest
+
+from receiver.config import load_configuration
+from receiver.errors import ConfigurationError
+
+GOOD = """\
+data_dir: ./here
+api:
+  tokens: [{name: ops, role: operator, token: "${TEST_TOKEN}"}]
+sources:
+  didit:
+    vendor: didit
+    verify: {scheme: didit, secrets: ["${TEST_SECRET}"], tolerance: 5m}
+vendors:
+  didit: {base_url: "http://127.0.0.1:1", api_key: "${TEST_KEY}"}
+policy: {version: 1, name: p, rules: []}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_TOKEN", "t0ken-for-operators")
+    monkeypatch.setenv("TEST_SECRET", "kR3-9vXq_hT7bWz2LmN8")
+    monkeypatch.setenv("TEST_KEY", "key-1")
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def findings(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(written(tmp_path, text))
+    return [f"{problem.line}:{problem.column} {problem.code} {problem.message}" for problem in caught.value.problems]
+
+
+def test_a_good_file_gives_settings_with_variables_and_units_read(tmp_path: Path) -> None:
+    configuration = load_configuration(written(tmp_path, GOOD))
+    settings = configuration.settings
+    assert settings.data_dir == tmp_path / "here"
+    assert settings.sources["didit"].verify.secrets == ("kR3-9vXq_hT7bWz2LmN8",)
+    assert settings.sources["didit"].verify.tolerance == 300
+    assert settings.server.max_body == 1024 * 1024
+    assert settings.actions.retry.attempts == 8
+    assert configuration.inline_policy
+    assert configuration.policies[0].value == {"version": 1, "name": "p", "rules": []}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("${TEST_SECRET}", "${UNSET_HERE}", "7:39 C004 the environment variable UNSET_HERE is not set"),
+        ("${TEST_SECRET}", "changeme", "7:39 C005 this secret protects nothing"),
+        ("${TEST_SECRET}", "", "7:39 C005 this secret protects nothing"),
+        ("${TEST_TOKEN}", "short", "3:47 C005 this secret protects nothing"),
+        ('secrets: ["${TEST_SECRET}"], ', "", "7:13 C005 no secret is given"),
+        ("scheme: didit", "scheme: diddit", "7:22 C006 unknown scheme 'diddit'"),
+        ("vendor: didit", "vendor: nobody", "6:13 C006 unknown vendor 'nobody'"),
+        ("tolerance: 5m", "tolerance: soon", "7:69 C003 sources.didit.verify.tolerance: 'soon' is not a duration"),
+        ("tolerance: 5m", "tolerence: 5m", "7:58 C002 unknown key 'tolerence'; did you mean 'tolerance'?"),
+        ("data_dir: ./here", "datadir: ./here", "1:1 C002 unknown key 'datadir'; did you mean 'data_dir'?"),
+        ("role: operator", "role: root", "3:30 C003 api.tokens[0].role: input should be 'reader'"),
+        ("http://127.0.0.1:1", "ftp://x", "9:21 C003 vendors.didit.base_url"),
+        ("data_dir: ./here", "store: postgresql://u:p@h/d", "1:8 C006 PostgreSQL is not available"),
+        ("data_dir: ./here", "store: mysql", "1:8 C006 unknown store 'mysql'"),
+        ("policy: {version: 1, name: p, rules: []}", "", "1:1 C008 the key 'policy' is missing"),
+        ("policy: {version: 1, name: p, rules: []}", "policy: 7", "10:9 C003 policy: must be a policy written here"),
+        ("policy: {version: 1, name: p, rules: []}", "policy: gone.yaml", "10:9 C007 policy file gone.yaml"),
+        ("${TEST_KEY}", " ", "9:52 C005 the API key is blank"),
+        ("data_dir: ./here", "server: {port: 70000}", "1:16 C003 server.port"),
+        ("data_dir: ./here", "server: {max_body: 1 elephant}", "1:20 C003 server.max_body"),
+    ],
+)
+def test_one_mistake_is_named_with_place_and_cure(tmp_path: Path, old: str, new: str, finding: str) -> None:
+    assert old in GOOD
+    found = findings(tmp_path, GOOD.replace(old, new))
+    assert [text for text in found if text.startswith(finding)], found
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("${TEST_SECRET}", "changeme")
+        .replace("${TEST_TOKEN}", "${UNSET_HERE}")
+        .replace("scheme: didit", "scheme: x")
+    )
+    assert [finding.split()[1] for finding in findings(tmp_path, text)] == ["C004", "C006", "C005"]
+
+
+def test_a_secret_is_never_repeated_in_a_finding(tmp_path: Path) -> None:
+    assert "hunter2-hunter" not in str(findings(tmp_path, GOOD.replace("${TEST_SECRET}", "hunter2-hunter")))
+    assert "hunter2-hunter" not in str(findings(tmp_path, GOOD.replace('"${TEST_TOKEN}"', "[hunter2-hunter]")))
+
+
+def test_reading_commands_need_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_SECRET")
+    configuration = load_configuration(written(tmp_path, GOOD), environment="lenient")
+    assert [(problem.code, problem.severity) for problem in configuration.warnings] == [("C004", "warning")]
+
+
+def test_policy_files_are_relative_to_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "a.yaml").write_text("version: 1\nname: a\nrules: []\n", encoding="utf-8")
+    text = GOOD.replace("policy: {version: 1, name: p, rules: []}", "policy: [policies/a.yaml]")
+    configuration = load_configuration(written(tmp_path, text))
+    assert not configuration.inline_policy
+    assert configuration.policies[0].value == {"version": 1, "name": "a", "rules": []}
+
+
+def test_variables_of_an_inline_policy_are_left_alone(tmp_path: Path) -> None:
+    text = GOOD.replace("name: p,", 'name: p, description: "${UNSET_HERE}",')
+    value = load_configuration(written(tmp_path, text)).policies[0].value
+    assert isinstance(value, dict)
+    assert value["description"] == "${UNSET_HERE}"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"[]", b"", b"just text"])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError):
+        load_configuration(path)

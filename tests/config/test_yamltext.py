@@ -1,0 +1,97 @@
+"""YAML is read strictly, and every value knows its place."""
+
+import pytest
+
+from receiver.errors import ConfigurationError
+from receiver.yamltext import read_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: NO", "NO"),
+        ("a: yes", "yes"),
+        ("a: on", "on"),
+        ("a: 22:30", "22:30"),
+        ("a: 2026-11-20", "2026-11-20"),
+        ("a: 0o17", 15),
+        ("a: 0x1f", 31),
+        ("a: 017", 17),
+        ("a: 1_000", "1_000"),
+        ("a: .5", 0.5),
+        ("a: -3", -3),
+        ("a: 1e3", 1000.0),
+        ("a: true", True),
+        ("a: 'true'", "true"),
+        ("a: ~", None),
+        ("a:", None),
+        ("a: .inf", ".inf"),
+        ("a: 123456789012345678901234567890", 123456789012345678901234567890),
+    ],
+)
+def test_scalars_follow_the_core_schema_of_1_2(text: str, value: object) -> None:
+    assert read_yaml(text, "x.yaml").value == {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "code"),
+    [
+        ("a: 1\nb: 2\na: 3\n", (3, 1), "Y002"),
+        ("a: [1, 2\n", (2, 1), "Y001"),
+        ("a:\n\t- 1\n", (2, 1), "Y001"),
+        ("a: !python/object:os.system x\n", (1, 4), "Y006"),
+        ("when: !(x in y)\n", (1, 7), "Y006"),
+        ("? [a, b]\n: 1\n", (1, 3), "Y003"),
+        ("a: 1e999\n", (1, 4), "Y003"),
+        (f"a: {'9' * 5000}\n", (1, 4), "Y003"),
+        ("a: 1\n---\nb: 2\n", (2, 1), "Y001"),
+        ("<<: 3\n", (1, 5), "Y005"),
+        ("a: \x07\n", (1, 1), "Y001"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(text: str, place: tuple[int, int], code: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml(text, "x.yaml")
+    problem = caught.value.problems[0]
+    assert (problem.path, problem.line, problem.column, problem.code) == ("x.yaml", *place, code)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml("a: 1\na: 2\nb: !t x\nb: 4\n", "x.yaml")
+    assert [problem.code for problem in caught.value.problems] == ["Y002", "Y006", "Y002"]
+
+
+def test_nested_aliases_that_multiply_are_refused_quickly() -> None:
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml("\n".join(rows), "bomb.yaml")
+    assert {problem.code for problem in caught.value.problems} == {"Y004"}
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "a: " + "[" * 2000 + "]" * 2000, "a: &x {b: *x}"])
+def test_endless_and_deep_nesting_ends_in_a_finding(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        read_yaml(text, "x.yaml")
+
+
+def test_merge_keys_give_way_to_own_keys() -> None:
+    text = "base: &base {a: 1, b: 2}\nmore: &more {b: 5, c: 6}\nitem:\n  <<: [*base, *more]\n  a: 9\n"
+    value = read_yaml(text, "x.yaml").value
+    assert isinstance(value, dict)
+    assert value["item"] == {"a": 9, "b": 2, "c": 6}
+
+
+def test_places_of_values_keys_and_parts() -> None:
+    document = read_yaml("top:\n  list:\n    - {id: x}\n    - id: y\n", "x.yaml")
+    assert document.locate(("top", "list", 1, "id")) == (4, 11)
+    assert document.locate(("top", "list", 1, "id"), key=True) == (4, 7)
+    assert document.locate(("top", "list", 1, "absent")) == (4, 7)
+    part = document.below(("top",))
+    assert part.value == {"list": [{"id": "x"}, {"id": "y"}]}
+    assert part.locate(("list", 1, "id")) == (4, 11)
+
+
+def test_an_empty_file_is_null() -> None:
+    assert read_yaml("# nothing\n", "x.yaml").value is None
