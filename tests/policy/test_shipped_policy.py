@@ -33,7 +33,7 @@ def examples() -> list[Any]:
 def event_of(example: dict[str, Any]) -> Event:
     """The example's event over an empty one."""
     empty = normalise("didit", {"webhook_type": "status.updated", "session_id": "s-1", "timestamp": 1}).document
-    document: EventDocument = {**empty, **example["event"]}  # type: ignore[typeddict-item]  # an example names few fields
+    document: EventDocument = {**empty, **example["event"]}
     return Event(document, {}, 1, "key", action={"name": "x"}, result=example.get("result"))
 
 

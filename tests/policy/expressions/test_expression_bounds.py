@@ -41,7 +41,6 @@ def test_the_budget_is_shared_by_all_expressions_of_an_event() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "true || true",
         "event.a.exists(x, x > 5) || true",
         "true && event.a.exists(x, x > 5)",
         "event.a.all(x, event.a.exists(y, y > x) || true)",
@@ -54,7 +53,7 @@ def test_an_exceeded_budget_is_never_absorbed(text: str) -> None:
     expression = compile_expression(text, NAMES)
     for evaluate_it in (expression.evaluate, expression.evaluate_plain):
         with pytest.raises(BudgetExceeded):
-            evaluate_it({"event": {"a": WIDE[:500]}}, Budget(2))
+            evaluate_it({"event": {"a": WIDE[:500]}}, Budget(100))
 
 
 @pytest.mark.parametrize(

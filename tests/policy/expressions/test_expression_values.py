@@ -191,6 +191,7 @@ def test_what_hangs_on_nothing_is_undecided(text: str) -> None:
         ("has(event.country.deeper)", False),
         ("has(event.tags[1])", True),
         ("has(event.tags[2])", False),
+        ("has(event.tags[-1])", False),
         ("has(event.liveness['score'])", True),
         ("has(event.absent[0])", False),
         ("event.country ?? 'none'", "none"),
