@@ -1,4 +1,4 @@
-"""The shapes that every store answers in: times as text, decisions as JSON objects, JSON as bytes."""
+"""The shapes that every store answers in: times as text, JSON as bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from pydantic_core import PydanticSerializationError, to_json
-
-from receiver.contract import Decision, JsonObject, JsonValue, RuleTrace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
@@ -41,31 +39,3 @@ def dump_text(value: object) -> str:
 def dump_sorted(value: object) -> bytes:
     """JSON with sorted members, ASCII: equal values give equal bytes."""
     return _SORTING.encode(value).encode()
-
-
-def decision_document(decision: Decision) -> JsonObject:
-    """A decision as the API shows it: outcome, policy, status, the rules that were looked at, in order."""
-    policy = decision.policy
-    rules: list[JsonValue] = [_rule_document(rule) for rule in decision.rules]
-    return {
-        "outcome": decision.outcome,
-        "policy": {"name": policy.name, "sha256": policy.sha256, "mode": policy.mode},
-        "status": decision.status,
-        "reason": decision.reason,
-        "values": dict(decision.values),
-        "rules": rules,
-    }
-
-
-def _rule_document(rule: RuleTrace) -> JsonObject:
-    conditions: list[JsonValue] = [
-        {
-            "expr": condition.expr,
-            "value": condition.value,
-            "line": condition.line,
-            "inputs": dict(condition.inputs),
-            "missing": list(condition.missing),
-        }
-        for condition in rule.conditions
-    ]
-    return {"id": rule.id, "fired": rule.fired, "mode": rule.mode, "line": rule.line, "conditions": conditions}

@@ -14,7 +14,7 @@ def read_or_make(path: Path, keys: Path) -> bytes:
     if not path.exists():
         if keys.exists():
             raise misfit(path, "S001", f"is missing, and {keys.name} does not open without it; put it back")
-        _make(path)
+        make(path)
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii", errors="replace"))
     except ValueError:
@@ -31,8 +31,8 @@ def check(master_key: bytes, keys: Path) -> bytes:
     return master_key
 
 
-def _make(path: Path) -> None:
-    """Appears whole or not at all; who comes second (another process at its first start) keeps the first one's."""
+def make(path: Path) -> None:
+    """Write a new key. The file appears whole or not at all, and a second process keeps the first one's."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -37,7 +37,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class KnownEvent:
-    """What is known of an event that was delivered before."""
+    """What is known of an event that was delivered before. `body_sha256` is empty once its person was erased."""
 
     event_id: str
     body_sha256: bytes
@@ -45,7 +45,7 @@ class KnownEvent:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """The newest that is known of a session; `occurred_at` in Unix seconds."""
+    """The newest that is known of a session; `occurred_at` in Unix seconds. `subject` is empty once it was erased."""
 
     occurred_at: int | None
     status: str | None
@@ -217,7 +217,11 @@ class Transaction(Protocol):
 
 
 class Reader(Protocol):
-    """The reads: answers are JSON documents in the shapes of the HTTP API. `after` is a cursor from `Page.next`."""
+    """The reads: answers are JSON documents in the shapes of the HTTP API. `after` is a cursor from `Page.next`.
+
+    A cursor or a search that is none raises ValueError, with a message that may be shown. `limit` is kept within 1 and
+    500. What was sealed for a person who was erased reads as null, and the object it stood in says `"erased": true`.
+    """
 
     def events(
         self,

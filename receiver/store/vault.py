@@ -48,19 +48,40 @@ _BY_REF = "SELECT wrapped FROM subject_key WHERE ref = ? AND class = 'personal'"
 _ADD_KEY = "INSERT INTO subject_key (subject, ref, wrapped, made_at) VALUES (?, ?, ?, ?)"
 
 
+class _Nonces:
+    """Random nonces, drawn from the system in bulk: each draw is a system call that also hands the interpreter to
+    another thread. Belongs to one thread.
+    """
+
+    __slots__ = ("_at", "_drawn")
+    _BULK = 256
+
+    def __init__(self) -> None:
+        self._drawn, self._at = b"", 0
+
+    def take(self) -> bytes:
+        """A nonce that nobody has had."""
+        at = self._at
+        if at == len(self._drawn):
+            self._drawn, at = urandom(self._BULK * NONCE_BYTES), 0
+        self._at = at + NONCE_BYTES
+        return self._drawn[at : at + NONCE_BYTES]
+
+
 class SubjectKey:
     """One subject's key, ready for use."""
 
-    __slots__ = ("_aead", "_salting", "ref")
+    __slots__ = ("_aead", "_nonces", "_salting", "ref")
 
-    def __init__(self, ref: bytes, key: bytes) -> None:
+    def __init__(self, ref: bytes, key: bytes, nonces: _Nonces) -> None:
         self.ref = ref
         self._aead = AESGCM(key)
+        self._nonces = nonces
         self._salting = blake2b(b"session salt", key=key).digest()
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Encrypt; `place` names where the ciphertext stands, so that it opens nowhere else."""
-        nonce = urandom(NONCE_BYTES)
+        nonce = self._nonces.take()
         return nonce + self._aead.encrypt(nonce, plain, place)
 
     def unseal(self, sealed: bytes | None, place: bytes) -> bytes | None:
@@ -87,6 +108,7 @@ class Vault:
         self._clock = clock
         self._wrapping = wrapping
         self._index_secret = index_secret
+        self._nonces = _Nonces()
         self._cache: OrderedDict[bytes, SubjectKey] = OrderedDict()  # by keyed hash of the subject, and by ref
         self._new: list[tuple[bytes, bytes, bytes, int]] = []
         self._version: int | None = None
@@ -126,7 +148,7 @@ class Vault:
         if cached is not None:
             return cached
         row = self._connection.execute(_BY_SUBJECT, (name,)).fetchone()
-        key = SubjectKey(row[0], self._unwrap(row[1], row[0])) if row else self._make(name)
+        key = SubjectKey(row[0], self._unwrap(row[1], row[0]), self._nonces) if row else self._make(name)
         self._keep(name, key)
         self._keep(key.ref, key)
         return key
@@ -139,7 +161,7 @@ class Vault:
         row = self._connection.execute(_BY_REF, (ref,)).fetchone()
         if row is None:
             return None
-        key = SubjectKey(ref, self._unwrap(row[0], ref))
+        key = SubjectKey(ref, self._unwrap(row[0], ref), self._nonces)
         self._keep(ref, key)
         return key
 
@@ -163,7 +185,7 @@ class Vault:
         fresh = urandom(16 + KEY_BYTES + NONCE_BYTES)
         ref, key, nonce = fresh[:16], fresh[16 : 16 + KEY_BYTES], fresh[16 + KEY_BYTES :]
         self._new.append((name, ref, nonce + self._wrapping.encrypt(nonce, key, b"subject key" + ref), self._clock()))
-        return SubjectKey(ref, key)
+        return SubjectKey(ref, key, self._nonces)
 
     def _unwrap(self, wrapped: bytes, ref: bytes) -> bytes:
         return self._wrapping.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], b"subject key" + ref)

@@ -210,6 +210,14 @@ def test_a_reader_may_outlive_the_store(reopen: Open) -> None:
         assert len(reader.events().items) == 1
 
 
+def test_what_cannot_be_read_is_unavailable(store: Store, data_dir: Path) -> None:
+    connection = sqlite3.connect(data_dir / "hookwarden.db")
+    connection.execute("DROP TABLE tally")
+    connection.close()
+    with pytest.raises(StoreUnavailable, match="cannot be read"), store.read() as reader:
+        reader.counts()
+
+
 def test_many_readers_at_once(store: Store) -> None:
     put(store, new_event())
     opened = [store.read() for _ in range(7)]

@@ -155,6 +155,19 @@ def test_a_result_event_comes_back_with_its_action(store: Store) -> None:
     assert (document["parent_id"], document["receipt"]) == (parent.event_id, None)
 
 
+def test_what_has_neither_tags_nor_a_status_nor_a_rule_that_fired_is_stored(store: Store) -> None:
+    new = new_event(tags=[], status=None)
+
+    def job(tx: Transaction) -> None:
+        tx.add_event(new)
+        tx.add_decision(new.event_id, sample_decision(rules=(), status=None), NOW)
+
+    store.submit(job).result()
+    with store.read() as reader:
+        entry: Any = reader.audit_entry(1)
+    assert {"tags", "status", "rules"}.isdisjoint(entry["content"])
+
+
 def test_loading_nothing_gives_nothing(store: Store) -> None:
     assert store.submit(lambda tx: tx.load_event("evt_none")).result() is None
 

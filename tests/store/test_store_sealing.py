@@ -15,6 +15,7 @@ import pytest
 
 from receiver.contract import OpenReview
 from receiver.errors import ConfigurationError, StoreUnavailable
+from receiver.store.master import make
 from receiver.store.port import Store
 from receiver.store.sqlite.connect import connect_keys
 from receiver.store.vault import Keyring
@@ -279,6 +280,16 @@ def test_files_that_do_not_fit_are_refused_with_the_cure(
     with pytest.raises(ConfigurationError, match=says) as refused:
         reopen()
     assert [problem.code for problem in refused.value.problems] == [code]
+
+
+def test_of_two_master_keys_made_at_once_one_stays(tmp_path: Path) -> None:
+    """Two processes at their first start: the second keeps the first one's."""
+    path = tmp_path / "master.key"
+    make(path)
+    text = path.read_text()
+    make(path)
+    assert path.read_text() == text
+    assert [file.name for file in tmp_path.iterdir()] == ["master.key"]
 
 
 def test_a_given_master_key_must_have_32_bytes(reopen: Open) -> None:

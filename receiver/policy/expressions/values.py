@@ -145,6 +145,8 @@ def contains(item: JsonValue, container: JsonValue, budget: Budget) -> bool:
             return item in container  # only a string equals a string, in Python too
         return any(equals(item, element, budget) for element in container)
     if isinstance(container, dict):
+        if isinstance(item, list | dict):
+            raise fault("no map has a key that is a", item)
         return type(item) is str and item in container
     raise fault("'in' needs a list or a map, not", container)
 

@@ -6,7 +6,8 @@ import hashlib
 
 from receiver.audit.leaf import Leaf
 from receiver.contract import Decision, Event
-from receiver.store.documents import decision_document, dump, dump_text
+from receiver.policy.explain import decision_document
+from receiver.store.documents import dump, dump_text
 from receiver.store.port import KnownEvent, NewEvent, SessionState, StoredEvent
 from receiver.store.sqlite.ledger import TAGS_FOUND_BY
 from receiver.store.sqlite.places import body_place, decision_place, document_place, subject_place

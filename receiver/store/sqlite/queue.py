@@ -134,10 +134,9 @@ class Queue(Unit):
 
     def settle(self, claim: Claim, ending: Ending) -> bool:
         """Record how an attempt ended and apply its effects. False: the lease was lost, nothing was written."""
-        reason, due, finished_at = storable(ending.outcome.reason), None, None
-        if ending.state in FINISHED_STATES:
-            finished_at = ending.ended_at
-        else:
+        reason, due = storable(ending.outcome.reason), None
+        finished_at = ending.ended_at if ending.state in FINISHED_STATES else None
+        if ending.state == "waiting_retry":
             due = ending.ended_at if ending.due is None else ending.due
         settled = self._execute(
             _SETTLE,

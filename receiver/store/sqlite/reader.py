@@ -59,12 +59,16 @@ _REVIEWS = (
 )
 _REJECTS = "SELECT n, at, source, client, reason, body_bytes FROM reject"
 _OF_SESSION = "e.session_id = ?"
-_INDEXED = {  # what lets SQLite use the partial indexes action_lane and action_rare
-    **dict.fromkeys(("planned", "running", "waiting_retry"), " AND a.due IS NOT NULL"),
-    **dict.fromkeys(
-        ("awaiting_approval", "noop", "failed", "dead", "rejected"),
-        " AND a.due IS NULL AND a.state <> 'done' AND a.state <> 'skipped'",
-    ),
+# Which way to the actions of a state: those in lanes and the rare ones have indexes of their own; of the rest there are
+# so many that the newest are near the end of the table.
+_IN_LANES = (
+    _ACTIONS.replace("action AS a ", "action AS a INDEXED BY action_lane "),
+    "a.due IS NOT NULL AND a.state = ?",
+)
+_RARE = (_ACTIONS, "a.due IS NULL AND a.state <> 'done' AND a.state <> 'skipped' AND a.state = ?")
+_BY_STATE = {
+    **dict.fromkeys(("planned", "running", "waiting_retry"), _IN_LANES),
+    **dict.fromkeys(("awaiting_approval", "noop", "failed", "dead", "rejected"), _RARE),
 }
 _SESSIONS = "SELECT source, status, occurred_at, updated_at FROM session WHERE session_id = ? ORDER BY updated_at DESC"
 _LABELS = "SELECT label, source, action_id, at FROM label WHERE session_id = ? ORDER BY at, label"
@@ -153,8 +157,8 @@ class SqliteReader:
         self, after: str | None = None, limit: int = 50, state: str | None = None, session_id: str | None = None
     ) -> Page:
         """Actions, newest first. Raises ValueError for a cursor that is none."""
-        only = {f"a.state = ?{_INDEXED.get(state or '', '')}": state, "e.session_id = ?": session_id}
-        return self._page(_ACTIONS, "a.n", only, after, limit, _action_item)
+        select, by_state = _BY_STATE.get(state or "", (_ACTIONS, "a.state = ?"))
+        return self._page(select, "a.n", {by_state: state, "e.session_id = ?": session_id}, after, limit, _action_item)
 
     def action(self, action_id: str) -> JsonObject | None:
         """One action with its attempts and its result."""

@@ -19,17 +19,17 @@ _FOUND_BY: Final = {  # key: (table, column)
     "tag": ("entry_tag", "tag"),
     "rule": ("entry_rule", "rule"),
 }
-_SINGLE: Final = {  # key: condition on the entry; true, false, never null, so that NOT is its opposite
-    "outcome": "e.outcome IS ?",
-    "action": "(e.action_id IS NOT NULL AND (e.action_id = ? OR e.type IS ?))",
+_SINGLE: Final = {  # key: condition on the entry
+    "outcome": "e.outcome = ?",
+    "action": "e.action_id IS NOT NULL AND (e.action_id = ? OR e.type = ?)",
     "actor": "e.actor = ?",
     "kind": "e.kind = ?",
     "policy": (
-        "(coalesce(e.policy_sha256 BETWEEN ? AND ? || 'g', 0)"
-        " OR coalesce(e.policy_sha256 IN (SELECT sha256 FROM policy WHERE name = ?), 0))"
+        "(e.policy_sha256 BETWEEN ? AND ? || 'g'"  # by the first digits of the hash, or by name
+        " OR e.policy_sha256 IN (SELECT sha256 FROM policy WHERE name = ?))"
     ),
-    "source": "e.source IS ?",
-    "event": "e.event_id IS ?",
+    "source": "e.source = ?",
+    "event": "e.event_id = ?",
 }
 
 
@@ -81,7 +81,9 @@ def _add_is(query: Query, term: Is) -> None:
         condition = f"EXISTS (SELECT 1 FROM {table} AS x WHERE x.{column} = ? AND x.idx = e.idx)"  # noqa: S608  # constants
     else:
         condition = _SINGLE[term.key]
-    query.where(f"NOT {condition}" if term.negated else condition, *[value] * condition.count("?"))
+    if term.negated:
+        condition = f"NOT coalesce({condition}, 0)"  # an entry without the column does not fit the term
+    query.where(condition, *[value] * condition.count("?"))
 
 
 def _add_created(query: Query, term: Created) -> None:

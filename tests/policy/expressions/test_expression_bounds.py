@@ -27,6 +27,7 @@ def evaluate(text: str, event: dict[str, Any], budget: Budget) -> Any:
 
 def test_the_budget_is_shared_by_all_expressions_of_an_event() -> None:
     """Steps add up over expressions, and the one that goes over the end says so."""
+    assert evaluate("event.a.exists(x, x > 5)", {"a": [1, 2]}, Budget(11)) is False
     budget = Budget(30)
     evaluate("event.a.exists(x, x > 5)", {"a": [1, 2]}, budget)
     first = budget.spent

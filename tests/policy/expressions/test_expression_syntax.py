@@ -79,7 +79,7 @@ def test_literals_mean_what_cel_means(text: str, expected: JsonValue) -> None:
         ("false ? 1 : true ? 2 : 3", 2),
         ("true ? false ? 1 : 2 : 3", 2),
         ("a ?? 2 < 3", True),
-        ("a ?? 1 + 1", 2),
+        ("c.d ?? 1 + 1", 3),
         ("a ?? b ?? 'x'", "x"),
         ("a ?? 1 in [1]", True),
         ("-c.d", -3),

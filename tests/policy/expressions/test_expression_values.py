@@ -349,6 +349,8 @@ def test_arithmetic_functions_and_macros(text: str, expected: JsonValue) -> None
         "has(event.status.deeper)",
         "has(event.tags.deeper)",
         "'x' in event.status",
+        "event.tags in event.liveness",
+        "{} in event.liveness",
         "size(event.count)",
         "event.tags.contains('A')",
         "event.status.startsWith(event.count)",
