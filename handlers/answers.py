@@ -118,6 +118,6 @@ def _number(text: str) -> float | None:
 def _until_date(text: str, now: float) -> float | None:
     try:
         date = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now

@@ -163,6 +163,7 @@ def _session(call: ActionCall) -> str:
     session_id = call.event["session_id"]
     if not session_id:
         raise VendorRefused("the event names no session")
+    segment(session_id)  # an id that could stand in no path belongs in no body either
     return session_id
 
 

@@ -3,8 +3,8 @@
 | answer                                                   | becomes                                           |
 |----------------------------------------------------------|---------------------------------------------------|
 | 2xx, readable                                            | Answer                                            |
-| 2xx, oversized, wrongly encoded or not JSON              | AnswerUnreadable: the effect may have happened    |
-| none or half of one, timeout, 5xx, 408, 429              | VendorUnavailable, with the wait that was asked   |
+| 2xx, oversized, broken off, wrongly encoded or not JSON  | AnswerUnreadable: the effect may have happened    |
+| none, timeout, 5xx, 408, 429                             | VendorUnavailable, with the wait that was asked   |
 | 401; 403 unless it is the operation's own no             | VendorWaiting: the vendor is parked (`gate.py`)   |
 | other 4xx, and 3xx: redirects are never followed         | VendorRefused                                     |
 
@@ -36,9 +36,9 @@ Upload = tuple[str, bytes, str]
 
 def segment(text: str) -> str:
     """One path segment, percent-encoded whole. Raises VendorRefused for what would change the path's shape."""
-    if text in ("", ".", "..") or len(text) > 300:
+    if text in ("", ".", "..") or len(text) > 300 or not text.isprintable():
         raise VendorRefused("an identifier in the event cannot stand in a path")
-    return quote(text.encode("utf-8", "replace"), safe="")
+    return quote(text, safe="")
 
 
 class VendorClient:

@@ -29,7 +29,11 @@ class LabelParams(BaseModel):
 
 
 LABEL = ActionSpec(
-    name="label", params=LabelParams, description="Put labels on the session, or take them off.", once="event"
+    name="label",
+    params=LabelParams,
+    description="Put labels on the session, or take them off.",
+    once="event",
+    plain=("add", "remove"),
 )
 
 

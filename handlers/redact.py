@@ -14,6 +14,7 @@ from receiver.contract import JsonObject, JsonValue
 
 MAX_DEPTH = 64  # what lies deeper in a result is no use to anybody
 LONGEST_REASON = 300
+LONGEST_TEXT = 100_000  # characters: looking for secrets takes time, and nobody reads more
 
 _DATA_URI = re.compile(r"data:[a-z]+/[^,\s]{1,100},[^\s\"<>]*", re.IGNORECASE)
 _LINK = re.compile(r"\b([a-z][a-z0-9+.-]{1,15}://)([^\s\"<>]+)", re.IGNORECASE)
@@ -23,7 +24,8 @@ _ASSIGNED = re.compile(
     r"|refresh[_-]?token|authorization|token|secret|password|sig)[\"']?\s{0,4}[:=]\s{0,4})[\"']?[^\s\"'&,;]+",
     re.IGNORECASE,
 )
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+# a run is looked at once, from its beginning: a pattern that may start inside it takes quadratic time
+_JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _WEBHOOK_SECRET = re.compile(r"\bwhs(?:ec|k)_[A-Za-z0-9+/=_-]{8,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\r\n-]{200,}={0,2}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -71,6 +73,7 @@ def _redact_member(key: str, value: JsonValue, every_link: bool, depth: int) -> 
 
 
 def _redact_text(text: str, every_link: bool) -> str:
+    text = shortened(text, LONGEST_TEXT)
     text = _SURROGATE.sub("\ufffd", text)  # half a character pair cannot be stored as UTF-8
     text = _DATA_URI.sub("[data]", text)
     text = _LINK.sub(lambda link: _shortened(link[1], link[2], every_link), text)

@@ -21,11 +21,15 @@ class ReviewParams(BaseModel):
 
 
 REVIEW = ActionSpec(
-    name="review", params=ReviewParams, description="Open a case for a person in a review queue.", once="event"
+    name="review",
+    params=ReviewParams,
+    description="Open a case for a person in a review queue.",
+    once="event",
+    plain=("queue",),
 )
 
 
 async def open_review(params: ReviewParams, call: ActionCall) -> Outcome:
     """Done when the case is open."""
-    reason = shortened(redact(params.reason), LONGEST_REASON)
+    reason = shortened(redact(params.reason[: 4 * LONGEST_REASON]), LONGEST_REASON)
     return Outcome("done", effects=(OpenReview(params.queue, reason, params.priority),))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,9 +18,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from receiver.contract import JsonValue
 from receiver.errors import ConfigurationError, Problem
+from receiver.policy.findings import Findings, KeyCodes
 from receiver.signatures.secrets import weak_secret
 from receiver.signatures.table import SCHEMES
-from receiver.validation import Codes, pydantic_problems
 from receiver.vendors.table import VENDORS
 from receiver.yamltext import Document, read_yaml
 from receiver.yamltext import Path as Place
@@ -30,14 +30,15 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"([0-9]+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?\Z")
 _BYTES = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_CODES = Codes(unknown_key="C002", wrong_value="C003", missing_key="C008")
+_EITHER = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_CODES = KeyCodes("key", unknown="C002", missing="C008", wrong="C003")
 
 
 def _duration(value: object) -> object:
     if isinstance(value, str):
         match = _DURATION.match(value)
         if not match:
-            raise ValueError(f"{value!r} is not a duration: write 500ms, 30s, 5m, 24h or 7d")
+            raise ValueError(f"must be a duration such as 500ms, 30s, 5m, 24h or 7d, not {value!r}")
         return float(match[1]) * _SECONDS[match[2]]
     return value
 
@@ -46,7 +47,7 @@ def _size(value: object) -> object:
     if isinstance(value, str):
         match = _SIZE.match(value)
         if not match:
-            raise ValueError(f"{value!r} is not a size: write 4096, 512KiB or 1MiB")
+            raise ValueError(f"must be a size such as 4096, 512KiB or 1MiB, not {value!r}")
         return int(match[1]) * _BYTES[match[2]]
     return value
 
@@ -56,6 +57,7 @@ Duration = Annotated[
 ]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0, description="bytes, or text such as 512KiB, 1MiB")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")]
 Role = Literal["reader", "pii_reader", "analyst", "operator"]
 
 
@@ -77,7 +79,7 @@ class TokenSettings(_Section):
 
     name: Name
     role: Role
-    token: str
+    token: str = Field(repr=False)
 
 
 class ApiSettings(_Section):
@@ -90,7 +92,7 @@ class VerifySettings(_Section):
     """How a source proves itself. Several secrets are accepted side by side, for rotation."""
 
     scheme: str
-    secrets: tuple[str, ...] = Field(default=(), strict=False)
+    secrets: tuple[str, ...] = Field(default=(), strict=False, repr=False)
     tolerance: Duration = 300.0
 
 
@@ -105,7 +107,7 @@ class VendorSettings(_Section):
     """One vendor's API. `timeout` is for a whole call."""
 
     base_url: str = Field(pattern=r"^https?://[^/?#\s]+/?$")
-    api_key: str
+    api_key: str = Field(repr=False)
     timeout: Duration = 30.0
 
 
@@ -118,7 +120,7 @@ class VendorsSettings(_Section):
 class ImagesSettings(_Section):
     """`allow_hosts`: `host` or `host:port` that image links may name though the guard would refuse them."""
 
-    allow_hosts: tuple[str, ...] = Field(default=(), strict=False)
+    allow_hosts: tuple[HostName, ...] = Field(default=(), strict=False)
 
 
 class RetrySettings(_Section):
@@ -172,14 +174,26 @@ class Configuration:
     warnings: tuple[Problem, ...]
 
 
-def load_configuration(path: Path, *, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
-    """Read config.yaml and the policy files it names. Raises ConfigurationError with every problem found."""
+def load_configuration(
+    path: Path,
+    *,
+    environment: Literal["strict", "lenient"] = "strict",
+    check: Callable[[Sequence[Document], bool], Sequence[Problem]] | None = None,
+) -> Configuration:
+    """Read config.yaml and the policy files it names. Raises ConfigurationError with every problem found, those that
+    `check` finds in the policy documents (given also whether they stand inline) among them.
+    """
     document = read_yaml(read_text(path), _shown(path))
     problems = list(_expand(document, environment))
     settings = _validate(document, problems)
     if settings is not None:
-        problems.extend(_semantic_problems(document, settings))
+        unset = {(problem.line, problem.column) for problem in problems if problem.code == "C004"}
+        problems.extend(problem for problem in _semantic_problems(document, settings) if _place(problem) not in unset)
     policies = _policy_documents(path, document, problems)
+    if check is not None:
+        problems.extend(
+            check(policies, isinstance(document.value, dict) and isinstance(document.value.get("policy"), dict))
+        )
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors or settings is None:
         raise ConfigurationError(problems)
@@ -224,11 +238,16 @@ def _expand_value(
     document: Document, value: JsonValue, where: Place, environment: str
 ) -> Generator[Problem, None, JsonValue]:
     if isinstance(value, str):
+        if "$" in _VARIABLE.sub("", value.replace("$$", "")):
+            message = (
+                "a `$` here must begin a variable as ${NAME}, which has no other forms; $$ stands for the sign itself"
+            )
+            yield document.problem(where, "C004", message)
         for name in _VARIABLE.findall(value):
             if name not in os.environ:
                 message = f"the environment variable {name} is not set; export it before `hookwarden serve`"
                 yield document.problem(where, "C004", message, warning=environment == "lenient")
-        return _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
+        return _EITHER.sub(lambda found: "$" if found[0] == "$$" else os.environ.get(found[1], found[0]), value)
     if isinstance(value, list):
         for index, item in enumerate(value):
             value[index] = yield from _expand_value(document, item, (*where, index), environment)
@@ -242,7 +261,11 @@ def _validate(document: Document, problems: list[Problem]) -> Settings | None:
     try:
         return Settings.model_validate(document.value)
     except ValidationError as error:
-        problems.extend(pydantic_problems(document, error, Settings, _CODES))
+        found = Findings(document)
+        for finding in error.errors(include_url=False):
+            place = tuple(step for step in finding["loc"] if not str(step).startswith("function-"))
+            found.misfit(place, finding, Settings, _CODES)
+        problems.extend(found.problems)
         return None
 
 
@@ -253,13 +276,21 @@ def _semantic_problems(document: Document, settings: Settings) -> Iterator[Probl
         yield document.problem(("store",), "C006", f"unknown store {settings.store!r}; write `store: sqlite`")
     for name, source in settings.sources.items():
         yield from _source_problems(document, ("sources", name), source)
+    names = [token.name for token in settings.api.tokens]
+    secrets = [token.token for token in settings.api.tokens]
     for index, token in enumerate(settings.api.tokens):
+        if names.index(token.name) < index or secrets.index(token.token) < index:
+            yield document.problem(("api", "tokens", index), "C003", "another token has the same name or the same text")
         yield from _secret_problems(document, ("api", "tokens", index, "token"), token.token)
     if settings.vendors.didit:
         key = settings.vendors.didit.api_key
         if not key.strip() or not all("!" <= character <= "~" for character in key):
             where = ("vendors", "didit", "api_key")
             yield document.problem(where, "C005", "the API key is blank, or holds what no HTTP header may hold")
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column
 
 
 def _source_problems(document: Document, where: Place, source: SourceSettings) -> Iterator[Problem]:
@@ -278,8 +309,6 @@ def _source_problems(document: Document, where: Place, source: SourceSettings) -
 
 
 def _secret_problems(document: Document, where: Place, secret: str) -> Iterator[Problem]:
-    if _VARIABLE.search(secret):
-        return  # unset, and said so already
     weakness = weak_secret(secret)
     if weakness:
         yield document.problem(where, "C005", f"this secret protects nothing: {weakness}")

@@ -33,25 +33,25 @@ class LivenessDocument(TypedDict):
     """Worst liveness check of the session. Scores are 0-100; `method` is lower case; `age` in years."""
 
     status: str | None
-    score: JsonValue
+    score: float | None
     method: str | None
-    face_quality: JsonValue
-    face_luminance: JsonValue
-    age: JsonValue
+    face_quality: float | None
+    face_luminance: float | None
+    age: float | None
 
 
 class FaceMatchDocument(TypedDict):
     """Selfie against document portrait; `score` is 0-100."""
 
     status: str | None
-    score: JsonValue
+    score: float | None
 
 
 class MatchDocument(TypedDict):
     """One look-alike found by the vendor's face search; `similarity` is 0-100."""
 
     session_id: str | None
-    similarity: JsonValue
+    similarity: float | None
     vendor_data: str | None
     status: str | None
     source: str | None
@@ -66,7 +66,7 @@ class IdDocument(TypedDict):
     number: str | None
     issuing_state: str | None
     expiration_date: str | None
-    age: JsonValue
+    age: float | None
     nationality: str | None
 
 
@@ -81,8 +81,8 @@ class IpDocument(TypedDict):
 class AmlDocument(TypedDict):
     """Anti-money-laundering screening; `score` as sent."""
 
-    score: JsonValue
-    total_hits: JsonValue
+    score: float | None
+    total_hits: float | None
     hits: list[JsonValue]
 
 
@@ -282,6 +282,7 @@ class ActionSpec:
     billable: bool = False
     destructive: bool = False
     once: Literal["session", "event"] = "session"
+    plain: tuple[str, ...] = ()  # parameters that stand in the record in the clear for good: no template may fill them
     sets_status: bool = False  # its `status` parameter is the session's status: the most severe one wins
     echoes: Callable[[JsonObject], str | None] | None = None  # the status whose `status.updated` this call will cause
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from receiver.config import Settings
 from receiver.record import Arrival
@@ -18,7 +18,7 @@ class Source:
 
     name: str
     scheme: Scheme
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
     tolerance: int
     normalise: Normaliser
 

@@ -15,6 +15,8 @@ def log_to_stderr() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     # httpx logs every URL it fetches at INFO, and image links are secrets
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # uvicorn warns of every malformed request: strangers would fill the log
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

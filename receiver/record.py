@@ -7,7 +7,6 @@ costs microseconds: so the decision is made there, and there is no moment in whi
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import Literal
 from receiver.contract import Decision, Event, JsonObject, PlannedAction, Verified
 from receiver.errors import NotFound
 from receiver.ids import new_id
+from receiver.jsontext import read_object
 from receiver.policy.compile import Policy
 from receiver.policy.decide import decide
 from receiver.store.port import Claim, NewEvent, Transaction
@@ -53,7 +53,8 @@ class Recorder:
         """One delivery: the first of its event is decided, any later one is counted."""
         known = tx.known(arrival.source, arrival.event.dedupe_key)
         if known is not None:
-            tx.redelivered(known.event_id, arrival.received_at, hashlib.sha256(arrival.body).digest())
+            differs = bool(known.body) and _said(known.body) != _said(arrival.body)
+            tx.redelivered(known.event_id, arrival.received_at, differs=differs)
             return Receipt(known.event_id, "duplicate")
         event_id = new_id("evt", arrival.received_at)
         event, subject = _placed(tx, arrival.source, arrival.event, arrival.received_at, event_id)
@@ -68,8 +69,8 @@ class Recorder:
         """
         policy = self.policy()
         kind = f"action.{claim.name}"
-        parent = tx.load_event(claim.event_id)
-        if kind not in policy.listens or parent is None:
+        parent = tx.load_event(claim.event_id) if kind in policy.listens else None
+        if parent is None:
             return
         if claim.depth >= MAX_DEPTH:
             tx.add_note(
@@ -84,7 +85,8 @@ class Recorder:
             "attempt": claim.attempt,
         }
         raw: JsonObject = {"action": action, "result": result}
-        document = {**claim.event, "type": kind, "vendor_event_id": None, "stale": False, "echo": False}
+        stale = claim.event["stale"] or self._overtaken(tx, parent.event)
+        document = {**claim.event, "type": kind, "vendor_event_id": None, "stale": stale, "echo": False}
         event = Event(document, raw, None, claim.action_id, action, result, claim.depth + 1)  # type: ignore[arg-type]  # a TypedDict spread
         event_id = new_id("evt", at)
         body = json.dumps(raw).encode("ascii")
@@ -97,12 +99,15 @@ class Recorder:
         if stored is None:
             raise NotFound(f"no event {event_id}")
         event = stored.event
-        session_id = event.document["session_id"]
-        state = tx.session(event.document["source"], session_id) if session_id else None
-        stale = state is not None and _older(event, state.occurred_at)
-        event = replace(event, document={**event.document, "stale": stale, "echo": False})
+        event = replace(event, document={**event.document, "stale": self._overtaken(tx, event)})
         tx.add_note("operator", actor, at, {"act": "replay", "event_id": event_id})
         return self._decide(tx, event_id, event, at, actor)
+
+    def _overtaken(self, tx: Transaction, event: Event) -> bool:
+        """Whether something newer is known of the event's session by now."""
+        session_id = event.document["session_id"]
+        state = tx.session(event.document["source"], session_id) if session_id else None
+        return state is not None and _older(event, state.occurred_at)
 
     def _decide(self, tx: Transaction, event_id: str, event: Event, at: int, actor: str) -> Decision:
         decision = decide(event, self.policy())
@@ -114,10 +119,10 @@ class Recorder:
 
     def _admitted(self, tx: Transaction, action: PlannedAction, at: int) -> PlannedAction:
         """Hold back what the operator's settings or the rule's own limit do not let run by itself."""
+        if self.dry_run and action.state != "skipped":
+            return replace(action, state="skipped", reason="dry run")
         if action.state != "planned":
             return action
-        if self.dry_run:
-            return replace(action, state="skipped", reason="dry run")
         if action.limit is not None:
             count, seconds = action.limit
             if tx.firings_since(action.rule, at - 1000 * seconds) >= count:
@@ -133,12 +138,17 @@ def _placed(tx: Transaction, source: str, event: Event, at: int, event_id: str) 
     state = tx.session(source, session_id) if session_id else None
     stale = state is not None and _older(event, state.occurred_at)
     echo = False
-    if session_id and not stale and document["type"] == "status.updated" and document["status"]:
-        echo = tx.take_echo(session_id, document["status"], at) is not None
+    if session_id and document["type"] == "status.updated" and document["status"]:
+        echo = tx.take_echo(source, session_id, document["status"], at) is not None
     subject = state.subject if state else document["vendor_data"] or session_id or event_id
     if stale or echo:
         event = replace(event, document={**document, "stale": stale, "echo": echo})
     return event, subject
+
+
+def _said(body: bytes) -> JsonObject:
+    """What a body says, but for its `timestamp`: a resend has a fresh one."""
+    return {key: value for key, value in read_object(body).items() if key != "timestamp"}
 
 
 def _older(event: Event, newest: int | None) -> bool:

@@ -10,6 +10,8 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from starlette.applications import Starlette
 
@@ -18,10 +20,10 @@ from handlers.images import ImageFetcher
 from handlers.registry import SPECS, Tools, bind, unconfigured
 from handlers.sandbox.app import SandboxSettings, build_sandbox
 from handlers.sandbox.scenarios import TOUR, Scenario
-from receiver.config import Configuration
-from receiver.contract import JsonObject
+from receiver.config import Configuration, load_configuration
+from receiver.contract import ActionCall, Handler, JsonObject, Outcome
 from receiver.dispatch.dispatcher import Dispatcher, RetryRules
-from receiver.errors import ConfigurationError, Problem
+from receiver.errors import ConfigurationError, Problem, StoreUnavailable, VendorWaiting
 from receiver.intake import Source, sources
 from receiver.metrics import Metrics
 from receiver.policy.compile import Policy, compile_policy
@@ -31,7 +33,8 @@ from receiver.store.sqlite.store import open_store
 from receiver.vendors.tags import KNOWN_TAGS
 from receiver.yamltext import Document
 
-DRAIN_GRACE = 20.0  # seconds that running calls get after SIGTERM; the whole exit takes less than 30
+EXIT_WITHIN = 25.0  # seconds from SIGTERM until running calls are left recorded; the whole exit takes less than 30
+UNWELL_FOR = 5.0  # seconds that a delivery which could not be stored makes us not ready
 
 
 def now_ms() -> int:
@@ -64,21 +67,39 @@ class System:
     tools: Tools
     clock: Callable[[], int]
     draining: bool = False
+    _exit_at: float | None = None
+    _unwell_until: float = 0.0
     _running: asyncio.Task[None] | None = None
 
     async def record(self, arrival: Arrival) -> Receipt:
         """Store and decide one delivery; returns when it is on disk. Raises StoreUnavailable."""
-        return await self.store.run(lambda tx: self.recorder.delivery(tx, arrival))
+        try:
+            return await self.store.run(lambda tx: self.recorder.delivery(tx, arrival))
+        except StoreUnavailable:
+            self._unwell_until = time.monotonic() + UNWELL_FOR
+            raise
+
+    @property
+    def storing(self) -> bool:
+        """Whether no delivery failed to be stored just now: a small probe may fit where a delivery does not."""
+        return time.monotonic() >= self._unwell_until
 
     def start(self) -> None:
         """Start carrying actions out."""
         self._running = asyncio.create_task(self.dispatcher.run(), name="dispatcher")
 
-    async def stop(self, grace: float = DRAIN_GRACE) -> None:
+    def begin_drain(self) -> None:
+        """Take no new work from now on. The time until `stop` gives up on running calls counts from here."""
+        if self._exit_at is None:
+            self.draining, self._exit_at = True, time.monotonic() + EXIT_WITHIN
+            self.dispatcher.stop_claiming()
+
+    async def stop(self) -> None:
         """Take no new work; let running calls finish, or leave them recorded; then close everything."""
-        self.draining = True
+        self.begin_drain()
+        assert self._exit_at is not None
         if self._running is not None:
-            await self.dispatcher.drain(grace)
+            await self.dispatcher.drain(max(0.0, self._exit_at - time.monotonic()))
             await self._running
         await self.tools.close()
         await asyncio.to_thread(self.store.close)
@@ -107,6 +128,19 @@ def compile_configured(configuration: Configuration) -> Policy:
     return policy
 
 
+def load(path: Path, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
+    """Read the configuration and try its policy. Raises ConfigurationError with every problem of both."""
+    return load_configuration(path, environment=environment, check=_policy_problems)
+
+
+def _policy_problems(documents: Sequence[Document], inline: bool) -> Sequence[Problem]:
+    try:
+        compile_documents(documents, inline=inline)
+    except ConfigurationError as error:
+        return [problem for problem in error.problems if problem.severity == "error"]
+    return ()
+
+
 def open_configured_store(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Store:
     """The store of a configuration, opened and migrated."""
     return open_store(configuration.settings.data_dir, clock=clock)
@@ -123,7 +157,8 @@ def build(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Sy
         didit=didit_client(didit.base_url, didit.api_key, didit.timeout) if didit else None,
         images=ImageFetcher(frozenset(settings.images.allow_hosts)),
     )
-    recorder = Recorder(policy, dry_run=settings.actions.mode == "dry_run")
+    dry_run = settings.actions.mode == "dry_run"
+    recorder = Recorder(policy, dry_run=dry_run)
 
     def record_result(tx: Transaction, claim: Claim, result: JsonObject) -> None:
         recorder.result(tx, claim, result, clock())
@@ -131,7 +166,7 @@ def build(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Sy
     retry = settings.actions.retry
     dispatcher = Dispatcher(
         store,
-        bind(tools),
+        _call_nobody(bind(tools)) if dry_run else bind(tools),
         SPECS,
         retry=RetryRules(retry.base, retry.cap, retry.attempts, retry.max_age),
         concurrency=settings.actions.concurrency,
@@ -142,8 +177,17 @@ def build(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Sy
         observe=metrics.observe,
     )
     store.on_commit(dispatcher.wake)
-    store.submit(lambda tx: _note_start(tx, policy.current, clock())).result()
+    store.submit(lambda tx: take_into_use(tx, policy.current, "serve", clock())).result()
     return System(configuration, store, sources(settings), policy, recorder, dispatcher, metrics, tools, clock)
+
+
+def _call_nobody(handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
+    """In a dry run what was planned before, or is approved now, waits until the run is live: no vendor is called."""
+
+    async def wait(call: ActionCall) -> Outcome:
+        raise VendorWaiting("dry run: nobody is called", 60.0)
+
+    return {name: wait if SPECS[name].vendor else handler for name, handler in handlers.items()}
 
 
 def build_sandbox_app(*, api_key: str, webhook_url: str | None, webhook_secret: str | None) -> Starlette:
@@ -162,7 +206,7 @@ def tour_scenarios() -> Sequence[Scenario]:
     return TOUR
 
 
-def _note_start(tx: Transaction, policy: Policy, at: int) -> None:
-    """The record says under which policy version a process started."""
-    if tx.add_policy(policy.ref.sha256, policy.ref.name, policy.text, None, at):
-        tx.add_note("policy", "operator", at, {"policy_sha256": policy.ref.sha256, "name": policy.ref.name})
+def take_into_use(tx: Transaction, policy: Policy, actor: str, at: int) -> None:
+    """The record keeps every policy version that decided, and says who took it into use and when."""
+    tx.add_policy(policy.ref.sha256, policy.ref.name, policy.text, None, at)
+    tx.add_note("policy", actor, at, {"policy_sha256": policy.ref.sha256, "name": policy.ref.name})

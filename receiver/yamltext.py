@@ -131,13 +131,13 @@ class _Reader:
             return [self.build(item, (*where, index)) for index, item in enumerate(node.value)]
         return self._scalar(node, where)
 
-    def _mapping(self, node: yaml.MappingNode, where: Path) -> JsonObject:
+    def _mapping(self, node: yaml.MappingNode, where: Path, merges: int = 0) -> JsonObject:
         merged: JsonObject = {}
         own: JsonObject = {}
         for key_node, value_node in node.value:
             if key_node.value == "<<" and not key_node.style:
-                for source in self._merge_sources(value_node):
-                    merged = {**self._mapping(source, where), **merged}
+                for source in self._merge_sources(value_node, merges):
+                    merged = {**self._mapping(source, where, merges + 1), **merged}
                 continue
             key = self._key(key_node)
             if key is None:
@@ -152,10 +152,10 @@ class _Reader:
             own[key] = self.build(value_node, place)
         return {**merged, **own}
 
-    def _merge_sources(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
+    def _merge_sources(self, node: yaml.Node, merges: int) -> Iterator[yaml.MappingNode]:
         for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             self.nodes += 1
-            if isinstance(item, yaml.MappingNode) and self.nodes <= MAX_NODES:
+            if isinstance(item, yaml.MappingNode) and self.nodes <= MAX_NODES and merges < MAX_DEPTH:
                 yield item
             else:
                 self._problem(item, "Y005", "'<<' takes a mapping, or a list of mappings")

@@ -94,5 +94,5 @@ def _shorten(leaf: Leaf, characters: int, members: int) -> Leaf:
         if isinstance(value, list | dict) and len(value) > members:
             cut[name] = len(value)
     if cut:
-        shortened["cut"] = cut
+        shortened["cut"] = dict(sorted(cut.items()))
     return shortened  # type: ignore[return-value]  # the same members, only shorter

@@ -8,12 +8,14 @@ stands in double quotes (`\"` and `\\` inside). One language for the command lin
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
+MAX_TERMS = 64
 KEYS = ("session", "tag", "rule", "outcome", "action", "actor", "kind", "policy", "source", "event", "created")
 
 _TERM = re.compile(
@@ -57,7 +59,10 @@ class Search:
 
 def parse(query: str) -> Search:
     """Read a search. Raises SearchError."""
-    return Search(tuple(_terms(query)))
+    terms = tuple(itertools.islice(_terms(query), MAX_TERMS + 1))
+    if len(terms) > MAX_TERMS:
+        raise SearchError(f"a search may have {MAX_TERMS} terms")
+    return Search(terms)
 
 
 def _terms(query: str) -> Iterator[Term]:

@@ -11,7 +11,7 @@ import click
 from receiver.cli.example import example_text
 from receiver.cli.options import config_option
 from receiver.cli.output import FINDINGS, FINE, print_json, print_problems
-from receiver.config import load_configuration, load_policy_file
+from receiver.config import load_policy_file
 from receiver.contract import JsonObject
 from receiver.errors import ConfigurationError, Problem
 
@@ -44,10 +44,10 @@ def _count(number: int, word: str) -> str:
 
 
 def _configuration_problems(config_path: Path) -> list[Problem]:
-    from receiver.wiring import compile_configured
+    from receiver.wiring import compile_configured, load
 
     try:
-        configured = load_configuration(config_path, environment="lenient")
+        configured = load(config_path, "lenient")
         policy = compile_configured(configured)
     except ConfigurationError as error:
         return list(error.problems)
@@ -99,4 +99,5 @@ def _split_example(text: str) -> tuple[str, str]:
     settings, _, policy = text.partition(_POLICY_MARK)
     settings, _, policy_head = settings.rpartition("\n# ---")
     comment = "".join(f"{line}\n" for line in policy_head.splitlines()[1:])
-    return f"{settings}\npolicy: policies/face.yaml\n", f"{comment}{textwrap.dedent(policy)}"
+    modeline = "# yaml-language-server: $schema=../hookwarden.policy.schema.json\n"
+    return f"{settings}\npolicy: policies/face.yaml\n", f"{comment}{modeline}{textwrap.dedent(policy)}"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _QUIET = frozenset({"done", "noop", "skipped", "failed", "dead", "rejected", "awaiting_approval"})
 _GOOD = frozenset({"done", "noop", "skipped", "awaiting_approval"})
+_MARKER = ".hookwarden-demo"
 _PATIENCE = 20.0  # seconds that the tour waits for one event's actions
 
 
@@ -49,7 +50,7 @@ def demo(once: bool, folder: Path, port: int) -> None:
     except ConfigurationError as error:
         fail(error)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on port {port} ({error.strerror}); try --port 0") from None
+        raise click.UsageError(f"cannot listen on port {port} ({error.strerror}); try --port 0") from None
     for problem in problems:
         click.echo(f"NOT AS IT SHOULD: {problem}", err=True)
     sys.exit(FINDINGS if problems and once else FINE)
@@ -109,15 +110,23 @@ async def _serving(app: Starlette, bound: socket.socket) -> AsyncIterator[None]:
         await running
 
 
+def _empty(folder: Path) -> None:
+    """Make the folder anew, unless it holds something that no demo has put there."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():
+        raise click.ClickException(f"{folder} holds other things; name an empty folder with --folder")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / _MARKER).touch()
+
+
 def _write_configuration(folder: Path, vendor_url: str, api_key: str, secret: str) -> Path:
     """The commented example, pointed at the sandbox, with secrets of its own: a file that every command can use."""
     import yaml
 
     from receiver.yamltext import read_yaml
 
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, mode=0o700)
+    _empty(folder)
     document: Any = read_yaml(example_text(), "config.yaml").value
     document["data_dir"] = "./data"
     document["api"]["tokens"][0]["token"] = secrets.token_hex(24)

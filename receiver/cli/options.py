@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import getpass
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
 
-from receiver.cli.output import fail
 from receiver.config import Configuration, load_configuration
-from receiver.errors import ConfigurationError
 from receiver.store.port import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,15 +34,14 @@ after_option: Callable[[Command], Command] = click.option("--after", help="The c
 
 
 def configuration(path: Path, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
-    """Load the configuration, or say everything that is wrong with it and end with status 2."""
-    try:
-        return load_configuration(path, environment=environment)
-    except ConfigurationError as error:
-        fail(error)
+    """Load the configuration. What is wrong with it ends the command with status 2."""
+    return load_configuration(path, environment=environment)
 
 
 def with_store(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the opened store as its first argument. Works beside a running server."""
+    """Give a command the opened store as its first argument, and the configuration as `configured` if it asks for it.
+    Works beside a running server.
+    """
 
     @config_option
     @functools.wraps(command)
@@ -55,10 +53,9 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(
                 f"nothing is stored yet in {configured.settings.data_dir}; start `hookwarden serve`"
             )
-        try:
-            store: Store = open_configured_store(configured)
-        except ConfigurationError as error:
-            fail(error)
+        store: Store = open_configured_store(configured)
+        if "configured" in inspect.signature(command).parameters:
+            options["configured"] = configured
         try:
             command(store, **options)
         finally:

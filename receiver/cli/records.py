@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 
-from receiver.cli.options import (
-    actor,
-    after_option,
-    config_option,
-    configuration,
-    json_option,
-    limit_option,
-    with_store,
-)
+from receiver.cli.options import actor, after_option, json_option, limit_option, with_store
 from receiver.cli.output import print_json, print_table
-from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject
-from receiver.errors import HookwardenError
-from receiver.store.port import Page, Store
+from receiver.config import Configuration
+from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, Decision, JsonObject
+from receiver.store.port import Page, Store, Transaction
 
 EVENT_COLUMNS = ("event_id", "received_at", "source", "type", "session_id", "status", "tags", "outcome", "deliveries")
 ACTION_COLUMNS = ("action_id", "name", "rule", "session_id", "state", "attempts", "planned_at", "reason")
@@ -45,8 +36,8 @@ def _show_page(page: Page, columns: tuple[str, ...], as_json: bool) -> None:
 def _page(ask: Callable[[], Page], columns: tuple[str, ...], as_json: bool) -> None:
     try:
         page = ask()
-    except (HookwardenError, ValueError) as fault:
-        raise click.ClickException(str(fault)) from None
+    except ValueError as fault:
+        raise click.UsageError(str(fault)) from None
     _show_page(page, columns, as_json)
 
 
@@ -94,24 +85,22 @@ def show_event(store: Store, event_id: str, raw: bool, as_json: bool) -> None:
 
 @events.command("replay")
 @click.argument("event_id")
-@config_option
+@with_store
 @json_option
-def replay_event(event_id: str, config_path: Any, as_json: bool) -> None:
+def replay_event(store: Store, configured: Configuration, event_id: str, as_json: bool) -> None:
     """Decide a stored event again under the policy of today. A running server carries the actions out."""
     from receiver.policy.explain import decision_document
     from receiver.record import Recorder
-    from receiver.wiring import compile_configured, now_ms, open_configured_store
+    from receiver.wiring import compile_configured, now_ms, take_into_use
 
-    configured = configuration(config_path, "lenient")
     policy = compile_configured(configured)
     recorder = Recorder(lambda: policy, dry_run=configured.settings.actions.mode == "dry_run")
-    store = open_configured_store(configured)
-    try:
-        decision = store.submit(lambda tx: recorder.replay(tx, event_id, actor(), now_ms())).result()
-    except HookwardenError as fault:
-        raise click.ClickException(str(fault)) from None
-    finally:
-        store.close()
+
+    def decide_again(tx: Transaction) -> Decision:
+        take_into_use(tx, policy, actor(), now_ms())
+        return recorder.replay(tx, event_id, actor(), now_ms())
+
+    decision = store.submit(decide_again).result()
     fired = [rule.id for rule in decision.rules if rule.fired]
     if as_json:
         print_json(decision_document(decision))
@@ -164,10 +153,7 @@ def _deed(name: str, what: str) -> click.Command:
         from receiver.deeds import act
         from receiver.wiring import now_ms
 
-        try:
-            store.submit(lambda tx: act(tx, name, action_id, actor(), now_ms(), reason)).result()
-        except HookwardenError as fault:
-            raise click.ClickException(str(fault)) from None
+        store.submit(lambda tx: act(tx, name, action_id, actor(), now_ms(), reason)).result()
         with store.read() as reader:
             document = _one(reader.action(action_id), f"action {action_id}")
         click.echo(f"{action_id} is now {document['state']}")
@@ -207,10 +193,7 @@ def resolve_review(store: Store, review_id: str, resolution: str, note: str) -> 
     """Close a case, with what was decided."""
     from receiver.wiring import now_ms
 
-    try:
-        store.submit(lambda tx: tx.resolve_review(review_id, actor(), now_ms(), resolution, note)).result()
-    except HookwardenError as fault:
-        raise click.ClickException(str(fault)) from None
+    store.submit(lambda tx: tx.resolve_review(review_id, actor(), now_ms(), resolution, note)).result()
     click.echo(f"{review_id} is resolved")
 
 
@@ -230,7 +213,7 @@ def audit() -> None:
     """The record: every event, decision, action and operator's act, in order."""
 
 
-@audit.command("search")
+@audit.command("search", context_settings={"ignore_unknown_options": True})
 @click.argument("query", required=False, default="")
 @with_store
 @limit_option
@@ -259,7 +242,7 @@ def show_entry(store: Store, idx: int, as_json: bool) -> None:
         print_table(("key", "value"), [{"key": key, "value": value} for key, value in document.items()])
 
 
-@audit.command("count")
+@audit.command("count", context_settings={"ignore_unknown_options": True})
 @click.argument("query", required=False, default="")
 @with_store
 @json_option
@@ -268,8 +251,8 @@ def count_entries(store: Store, query: str, as_json: bool) -> None:
     with store.read() as reader:
         try:
             count = reader.audit_count(query)
-        except (HookwardenError, ValueError) as fault:
-            raise click.ClickException(str(fault)) from None
+        except ValueError as fault:
+            raise click.UsageError(str(fault)) from None
     if as_json:
         print_json({"count": count})
     else:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver.cli.options import config_option, configuration
-from receiver.cli.output import UNUSABLE, fail
-from receiver.errors import ConfigurationError, HookwardenError
+from receiver.cli.options import config_option
+from receiver.cli.output import UNUSABLE
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -29,19 +28,13 @@ def serve(config_path: Path, host: str | None, port: int | None) -> None:
     import uvloop
 
     from receiver.log import log_to_stderr
-    from receiver.wiring import build
+    from receiver.wiring import build, load
 
     log_to_stderr()
-    configured = configuration(config_path)
+    configured = load(config_path)
     server = configured.settings.server
     bound = _bound(host or server.host, server.port if port is None else port)
-    try:
-        system = build(configured)
-    except ConfigurationError as error:
-        fail(error)
-    except HookwardenError as error:
-        click.echo(f"hookwarden: {error}", err=True)
-        sys.exit(UNUSABLE)
+    system = build(configured)
     uvloop.run(_serve(system, bound))  # a third less CPU for each request than asyncio's own loop
 
 
@@ -62,7 +55,7 @@ async def _serve(system: System, bound: socket.socket) -> None:
     server = WebServer(build_app(system), bound)
 
     def stop() -> None:
-        system.draining = True
+        system.begin_drain()
         server.stop()
 
     on_signals(stop)

@@ -19,7 +19,7 @@ _STATES = {"done": "green", "noop": "green", "failed": "red", "dead": "red", "sk
 def tell_event(document: dict[str, Any]) -> None:
     """Print one event, whole."""
     event, out = document.get("event") or {}, console()
-    out.print(Text(f"{document['event_id']}  {event.get('type')}  {cell(event.get('status'))}", style="bold"))
+    out.print(Text(f"{document['event_id']}  {cell(event.get('type'))}  {cell(event.get('status'))}", style="bold"))
     _line("session", event.get("session_id"))
     _line("received", f"{document['received_at']} from {document['source']}, {document['deliveries']} deliveries")
     receipt = document.get("receipt")
@@ -72,6 +72,9 @@ def tell_action(action: dict[str, Any]) -> None:
         status = f", HTTP {attempt['http_status']}" if attempt.get("http_status") else ""
         ended = f"{attempt['outcome']}{status}, {attempt['latency_ms']} ms" if attempt["outcome"] else "in flight"
         console().print(Text(f"       attempt {attempt['n']} at {attempt['at']}: {ended}", style="dim"))
+    for deed in action.get("deeds") or []:
+        why = f": {cell(deed['reason'])}" if deed.get("reason") else ""
+        console().print(Text(f"       {deed['act']} by {cell(deed['actor'])} at {deed['at']}{why}", style="dim"))
     if action.get("result"):
         console().print(Text(f"       came back: {brief(action['result'])}", style="dim"))
 

@@ -136,10 +136,14 @@ class Dispatcher:
             await asyncio.gather(*self._calls, return_exceptions=True)
             self._finished.set()
 
-    async def drain(self, grace: float) -> None:
-        """Claim nothing more; let running calls finish within `grace` seconds, then interrupt them as `run` says."""
+    def stop_claiming(self) -> None:
+        """Take nothing new from now on; what runs goes on. `drain` ends it."""
         self._draining = True
         self._wakeup.set()
+
+    async def drain(self, grace: float) -> None:
+        """Claim nothing more; let running calls finish within `grace` seconds, then interrupt them as `run` says."""
+        self.stop_claiming()
         if self._turns is not None:
             await asyncio.wait({self._turns}, timeout=grace)
             self._turns.cancel()
@@ -215,6 +219,8 @@ class Dispatcher:
         ending = self._judge(claim, answer, seconds)
         # an earlier attempt whose end we do not know may still bring the echo
         drop_echo = without_effect(answer, ending) and claim.attempts_spent <= 1 and not claim.repeated
+        # an expectation that outlives its action could swallow a real event: worse than deciding an echo
+        drop_echo = drop_echo or ending.state == "dead"
         settled = await settle(self._store, claim, ending, self._on_done, drop_echo=drop_echo)
         if not settled:
             log.warning(

@@ -22,6 +22,7 @@ UNKNOWN_ACTION = "P031"
 UNKNOWN_PARAMETER = "P032"
 MISSING_PARAMETER = "P033"
 WRONG_PARAMETER = "P034"
+TEMPLATE_IN_THE_CLEAR = "P035"
 RESEMBLING_TAG = "W001"
 LEGACY_BOOLEAN = "W002"
 NEVER_FIRES = "W003"
@@ -29,6 +30,9 @@ NEVER_REACHED = "W004"
 STATUS_ORDER_UNSAID = "W005"
 ENFORCE_WITHOUT_EFFECT = "W006"
 SPLIT_BY_COMMA = "W007"
+UNKNOWN_EVENT = "W008"
+NO_ACTION = "W009"
+EVERY_EVENT = "W010"
 
 CODES: Mapping[str, str] = {
     NOT_A_MAPPING: "the policy is not a mapping of keys",
@@ -46,6 +50,7 @@ CODES: Mapping[str, str] = {
     UNKNOWN_PARAMETER: "a parameter that the action does not have",
     MISSING_PARAMETER: "a parameter that the action needs",
     WRONG_PARAMETER: "a parameter of the wrong kind or form",
+    TEMPLATE_IN_THE_CLEAR: "a template in a parameter that stands in the record in the clear",
     RESEMBLING_TAG: "a tag that is not known, but resembles a known one",
     LEGACY_BOOLEAN: "text such as NO without quotes: other YAML readers take it for true or false",
     NEVER_FIRES: "a rule whose tags contradict each other",
@@ -53,4 +58,7 @@ CODES: Mapping[str, str] = {
     STATUS_ORDER_UNSAID: "rules set different statuses, and `status_order` does not say which one is more severe",
     ENFORCE_WITHOUT_EFFECT: "`mode: enforce` in a rule of a policy that is in shadow",
     SPLIT_BY_COMMA: "a comma inside an expression splits it, since it stands in [...] without quotes",
+    UNKNOWN_EVENT: "an event type that no vendor is known to send, so the rule may never be looked at",
+    NO_ACTION: "a rule that fires and does nothing",
+    EVERY_EVENT: "a rule without tags and conditions that sets the status: it does so for every event",
 }

@@ -17,7 +17,7 @@ from receiver.policy.formula import Formula, Scope, check_names, compile_lets, n
 from receiver.policy.lint import Placed, lint_document, lint_rules
 from receiver.policy.rules import Index, Policy, Rule, Selector, Step
 from receiver.policy.steps import compile_step
-from receiver.validation import suggestion
+from receiver.suggestion import suggestion
 from receiver.yamltext import Document, Path
 
 __all__ = ["Policy", "compile_policy"]
@@ -191,7 +191,7 @@ class _Ids:
     """Every rule id is used once, over all documents."""
 
     def __init__(self) -> None:
-        self._first: dict[str, str] = {}
+        self._first: dict[str, tuple[int, str]] = {}
 
     def check(self, findings: Findings) -> None:
         document = findings.document
@@ -202,9 +202,9 @@ class _Ids:
                 continue
             where = ("rules", position, "id")
             here = f"{document.path}:{document.locate(where)[0]}"
-            first = self._first.setdefault(name, here)
-            if first != here:
-                findings.error(where, codes.DUPLICATE_ID, f"rule id {name!r} is used already, in {first}")
+            first = self._first.setdefault(name, (id(rule), here))
+            if first[0] != id(rule):
+                findings.error(where, codes.DUPLICATE_ID, f"rule id {name!r} is used already, in {first[1]}")
 
 
 def _prefix(reads: Iterable[_Read], index: int) -> str:

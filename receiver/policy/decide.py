@@ -25,6 +25,8 @@ from receiver.policy.formula import Formula
 from receiver.policy.rules import Policy, Rule, Step
 from receiver.policy.template import render
 
+LONGEST_INPUT = 1_000  # characters of a text in an explanation
+LARGEST_INPUT = 1_000  # values in a list or mapping in an explanation, a text of 16 characters counting as one
 STEP_BUDGET = 100_000  # evaluation steps for one event
 UNDECIDED_QUEUE = "undecided"
 STALE_QUEUE = "stale"
@@ -142,7 +144,8 @@ class _Run:
         for formula in rule.conditions:
             value, fault = self._truth(formula)
             inputs, missing = formula.expression.inputs(self._scope)
-            conditions.append(ConditionTrace(formula.expression.text, value, formula.line, inputs, missing))
+            shown = {path: _shown(read) for path, read in inputs.items()}
+            conditions.append(ConditionTrace(formula.expression.text, value, formula.line, shown, missing))
             if fault is not None and fired is not False:
                 raise fault
             if value is False or (value is None and fired):
@@ -217,6 +220,28 @@ def _skipped(action: PlannedAction, reason: str) -> PlannedAction:
 def _what_it_would_do(rule: Rule) -> str:
     names = ", ".join(step.name for step in rule.actions) or "no action"
     return f"rule {rule.id} fired on an event older than what is known of its session; it would have run: {names}"
+
+
+def _shown(value: JsonValue) -> JsonValue:
+    """A value as an explanation holds it: one that is large is told by its size, so that many conditions over one large
+    payload do not multiply it.
+    """
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_INPUT else f"{value[:LONGEST_INPUT]}… ({len(value)} characters)"
+    if isinstance(value, list | dict) and _room_left(value, LARGEST_INPUT) < 0:
+        kind = "list" if isinstance(value, list) else "mapping"
+        return f"a {kind} of {len(value)}, too large to be shown here"
+    return value
+
+
+def _room_left(value: JsonValue, room: int) -> int:
+    """The room that is left after a value has been put into it; negative if it does not fit. Stops there."""
+    room -= len(value) // 16 + 1 if isinstance(value, str) else 1
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if room < 0:
+            break
+        room = _room_left(item, room)
+    return room
 
 
 def _what_is_missing(rule: Rule, conditions: Sequence[ConditionTrace]) -> str:

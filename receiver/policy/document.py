@@ -95,7 +95,7 @@ class ExampleDocument(_Part):
     raw: dict[str, Any] | None = None
     action: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
-    fires: Literal[True, False, "undecided"]
+    fires: Literal[True, False, "undecided"] | None
 
 
 class RuleDocument(_Part):

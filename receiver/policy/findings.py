@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from receiver.contract import JsonValue
 from receiver.errors import Problem
-from receiver.validation import suggestion
+from receiver.suggestion import suggestion
 from receiver.yamltext import Document, Mark, Path
 
 _KINDS: typing.Mapping[str, str] = {

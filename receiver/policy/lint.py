@@ -5,6 +5,7 @@ silent about the rest.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from receiver.policy.findings import Findings, original
 from receiver.policy.rules import Rule, Selector
 from receiver.policy.template import Constant
 from receiver.yamltext import LEGACY_BOOLEANS, Path
+
+# what vendors are known to send (Didit's webhook documentation, "Event types"); others pass and can be matched
+KNOWN_EVENTS = """
+status.updated data.updated user.status.updated user.data.updated business.status.updated business.data.updated
+activity.created transaction.created transaction.status.updated travel_rule.status.updated unknown
+""".split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ def lint_rules(placed: Sequence[Placed], known_tags: Collection[str], *, order_i
     _warn_of_tags(placed, known_tags)
     for each in placed:
         _warn_of_contradiction(each)
+        _warn_of_events(each)
+        _warn_of_emptiness(each)
     _warn_of_unreached(placed)
     if not order_is_said:
         _warn_of_statuses(placed)
@@ -55,8 +64,12 @@ def _warn_of_tags(placed: Sequence[Placed], known_tags: Collection[str]) -> None
         for where, tag in _tags_with_places(each):
             if tag in known_tags:
                 continue
+            if re.search(r"[\s,]", tag):
+                said = f"{tag!r} is one tag: put a comma between two, outside of quotes"
+                each.findings.warning(where, codes.RESEMBLING_TAG, said)
+                continue
             if tag not in resembled:
-                resembled[tag] = difflib.get_close_matches(tag, known_tags, n=1, cutoff=0.8)
+                resembled[tag] = difflib.get_close_matches(tag.upper(), known_tags, n=1, cutoff=0.8)
             for known in resembled[tag]:
                 said = f"unknown tag {tag!r}; did you mean {known!r}?"
                 each.findings.warning(where, codes.RESEMBLING_TAG, said)
@@ -76,6 +89,25 @@ def _warn_of_contradiction(each: Placed) -> None:
     if barred:
         said = f"rule {each.rule.id!r} can never fire: it asks for {', '.join(barred)} and bars it with `none`"
         each.findings.warning((*each.where, "tags"), codes.NEVER_FIRES, said)
+
+
+def _warn_of_events(each: Placed) -> None:
+    for position, kind in enumerate(each.written.on):
+        if kind in KNOWN_EVENTS or kind.startswith("action."):
+            continue  # whether the action exists is an error elsewhere
+        close = difflib.get_close_matches(kind, KNOWN_EVENTS, n=1, cutoff=0.6)
+        said = f"unknown event type {kind!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+        place = original(each.findings.document.value, (*each.where, "on", position))
+        each.findings.warning(place, codes.UNKNOWN_EVENT, said)
+
+
+def _warn_of_emptiness(each: Placed) -> None:
+    rule = each.rule
+    if not each.written.then:
+        each.findings.warning(each.where, codes.NO_ACTION, f"rule {rule.id!r} has no `then`: it fires and does nothing")
+    if not rule.conditions and rule.selector == Selector() and any(step.sets_status for step in rule.actions):
+        said = f"rule {rule.id!r} has neither `tags` nor `when`: it sets the status at every event"
+        each.findings.warning(each.where, codes.EVERY_EVENT, said)
 
 
 def _warn_of_unreached(placed: Sequence[Placed]) -> None:

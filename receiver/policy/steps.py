@@ -13,7 +13,7 @@ from receiver.policy.findings import Findings, KeyCodes, original
 from receiver.policy.formula import Scope
 from receiver.policy.rules import Step
 from receiver.policy.template import compile_template, has_template
-from receiver.validation import suggestion
+from receiver.suggestion import suggestion
 from receiver.yamltext import Path
 
 _CODES = KeyCodes("parameter", codes.UNKNOWN_PARAMETER, codes.MISSING_PARAMETER, codes.WRONG_PARAMETER)
@@ -39,6 +39,10 @@ def compile_step(step: StepDocument, where: Path, scope: Scope, actions: Mapping
     if spec is None:
         return None
     _check_parameters(given, place, spec.params, findings)
+    for key in spec.plain:
+        if has_template(given.get(key)):
+            said = f"`{key}` of `{name}` stays in the clear for good, so it takes no `{{{{ }}}}`"
+            findings.error((*place, key), codes.TEMPLATE_IN_THE_CLEAR, said)
     return Step(name, params, step.needs_approval, step.once or spec.once, spec.sets_status)
 
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TypeAlias
@@ -64,16 +64,17 @@ def verify(headers: Headers, body: bytes, secrets: Sequence[str], now: int, tole
     keys = [(index, _key(secret)) for index, secret in enumerate(secrets) if secret]
     found: _Found = {name: _signer_of(given[name], (body,), keys) for name in _RAW if name in given}
     rest = _not_settled(given, found)
-    if _winner(found) is None and not any(_HEX.fullmatch(given[name]) for name in rest):
+    raw_is_good, too_costly = _winner(found) is not None, bool(rest) and _too_costly(body)
+    if not raw_is_good and (too_costly or not any(_HEX.fullmatch(given[name]) for name in rest)):
         raise SignatureRejected(_why_unsigned(given))  # and a stranger's body is not even parsed
     try:
         payload = read_object(body)
     except PayloadRejected:
-        if _winner(found):
+        if raw_is_good:
             raise
         raise SignatureRejected(_why_unsigned(given)) from None
-    for name in rest:
-        found[name] = None if _too_costly(body) else _signer_of(given[name], _canonical_forms(payload), keys)
+    forms = _canonical_forms(payload) if rest and not too_costly else ()
+    found |= {name: _signer_of(given[name], forms, keys) for name in rest}
     winner = _winner(found)
     if winner is None:
         raise SignatureRejected(_why_unsigned(given))
@@ -95,7 +96,7 @@ def sign(body: bytes, secret: str, timestamp: int) -> list[tuple[str, str]]:
         ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
         ("X-Timestamp", str(timestamp)),
         ("X-Signature", _mac(key, body).hex()),
-        ("X-Signature-V2", _mac(key, next(_canonical_forms(payload))).hex()),
+        ("X-Signature-V2", _mac(key, _canonical_forms(payload)[0]).hex()),
         ("X-Signature-Simple", _mac(key, _simple_message(payload)).hex()),
     ]
 
@@ -147,10 +148,14 @@ def _too_costly(body: bytes) -> bool:
     return next(islice(_EXPONENT.finditer(body), _MAX_EXPONENTS, None), None) is not None
 
 
-def _canonical_forms(payload: JsonObject) -> Iterator[bytes]:
+def _canonical_forms(payload: JsonObject) -> tuple[bytes, ...]:
+    """The unescaped form, and the escaped one where it differs."""
+    escaped = canonical(payload, ascii=True)
+    if b"\\u" not in escaped:
+        return (escaped,)
     with suppress(UnicodeEncodeError):  # a lone surrogate has no UTF-8: only the escaped form can have been signed
-        yield canonical(payload, ascii=False)
-    yield canonical(payload, ascii=True)
+        return (canonical(payload, ascii=False), escaped)
+    return (escaped,)
 
 
 def _winner(found: _Found) -> tuple[bytes, int] | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 from receiver.contract import ActionState, Decision, Event, EventDocument, JsonObject, Outcome, PlannedAction, Verified
+from receiver.policy.recall import PastEvent
 
 T = TypeVar("T")
 
@@ -37,10 +38,10 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class KnownEvent:
-    """What is known of an event that was delivered before. `body_sha256` is empty once its person was erased."""
+    """What is known of an event that was delivered before. `body` is empty once its person was erased."""
 
     event_id: str
-    body_sha256: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +126,15 @@ class Transaction(Protocol):
         """The event that was first delivered under this key."""
         ...
 
-    def redelivered(self, event_id: str, at: int, body_sha256: bytes) -> None:
-        """Count one more delivery; a body that differs from the first one's is noted in the record."""
+    def redelivered(self, event_id: str, at: int, *, differs: bool) -> None:
+        """Count one more delivery; one that says something else than the first is noted in the record."""
         ...
 
     def session(self, source: str, session_id: str) -> SessionState | None:
         """The newest that is known of a session."""
         ...
 
-    def take_echo(self, session_id: str, status: str, at: int) -> str | None:
+    def take_echo(self, source: str, session_id: str, status: str, at: int) -> str | None:
         """Use up one expected echo of our own update_status; gives the action that expected it."""
         ...
 
@@ -184,7 +185,9 @@ class Transaction(Protocol):
         ...
 
     def discard_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
-        """A person gives up an unfinished, failed or dead action: it becomes `rejected`. Raises NotFound, Conflict."""
+        """A person gives up an unfinished, failed or dead action: it becomes `rejected`. Raises NotFound, and Conflict
+        also while an attempt is running.
+        """
         ...
 
     def approve_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
@@ -274,6 +277,18 @@ class Reader(Protocol):
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Gauges: actions by state, open reviews by queue, events in all."""
+        ...
+
+    def past(
+        self, after: int, limit: int, since: int, until: int, *, raw: bool = True, decided: bool = True
+    ) -> list[PastEvent]:
+        """Events received from `since` to before `until`, in the order of arrival, after the place `after`, each with
+        the newest decision that stands. Without `raw` or `decided`, payloads or decisions are not unsealed.
+        """
+        ...
+
+    def past_count(self, since: int, until: int) -> int:
+        """How many events were received in that time."""
         ...
 
 

@@ -102,10 +102,16 @@ class Vault:
     """The keys of one connection to `keys.db`. Not safe to share between threads: each has a vault of its own."""
 
     def __init__(
-        self, connection: sqlite3.Connection, wrapping: AESGCM, index_secret: bytes, clock: Callable[[], int]
+        self,
+        connection: sqlite3.Connection,
+        wrapping: AESGCM,
+        index_secret: bytes,
+        clock: Callable[[], int],
+        check_files: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._clock = clock
+        self._check_files = check_files
         self._wrapping = wrapping
         self._index_secret = index_secret
         self._nonces = _Nonces()
@@ -117,6 +123,7 @@ class Vault:
         """Begin a view of the keys, and take notice of what others did to them. Call it when the transaction on the
         main database begins: whoever destroys keys holds that one's write lock.
         """
+        self._check_files()
         self._connection.execute("BEGIN")  # one for all look-ups: each alone would take and drop file locks
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:  # a key that was destroyed elsewhere must not live on here
@@ -208,10 +215,12 @@ class Keyring:
         finally:
             connection.close()
         self.fingerprint = sha256(self._index_secret).hexdigest()[:16]
+        self.check_files: Callable[[], None] = lambda: None  # raises sqlite3.OperationalError once files were replaced
 
     def vault(self) -> Vault:
         """A vault with a connection of its own."""
-        return Vault(self._connect(self._path), self._wrapping, self._index_secret, self._clock)
+        self.check_files()
+        return Vault(self._connect(self._path), self._wrapping, self._index_secret, self._clock, self.check_files)
 
     def _open_secret(self, connection: sqlite3.Connection) -> bytes:
         if connection.execute(_INDEX_KEY).fetchone() is None:

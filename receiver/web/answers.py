@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from starlette.responses import Response
 
 
@@ -17,6 +19,17 @@ class JsonAnswer(Response):
     def render(self, content: Any) -> bytes:
         """Bytes of the answer."""
         return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+log = structlog.get_logger(__name__)
+
+
+def internal_error(fault: Exception) -> JsonAnswer:
+    """A fault of ours: to be tried again. The log names its kind and place, never its message, which may hold data."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+    log.error("internal error", kind=type(fault).__name__, at=place)
+    return error(503, "unavailable", "an internal error; try again", {"retry-after": "5"})
 
 
 def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JsonAnswer:

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from receiver.contract import FINISHED_STATES, UNFINISHED_STATES
+from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject
 from receiver.deeds import ACTION_DEEDS, act
-from receiver.errors import Conflict, NotFound, StoreUnavailable
+from receiver.errors import Conflict, NotFound, PayloadRejected, StoreUnavailable
 from receiver.jsontext import read_object
 from receiver.store.port import Page, Reader
-from receiver.web.answers import JsonAnswer, error
+from receiver.web.answers import JsonAnswer, error, internal_error
 from receiver.web.auth import Caller, Tokens
 from receiver.wiring import System
 
@@ -49,7 +49,7 @@ class Api:
             Route("/api/reviews/{review_id}/resolve", self._guard("review", self._resolve), methods=["POST"]),
             Route("/api/rejects", self._guard("read", self._rejects)),
             Route("/api/audit", self._guard("read", self._audit)),
-            Route("/api/audit/{idx:int}", self._guard("read", self._audit_entry)),
+            Route("/api/audit/{idx}", self._guard("read", self._audit_entry)),
             Route("/api/policy", self._guard("read", self._policy)),
         ]
 
@@ -67,7 +67,7 @@ class Api:
                 return error(403, "forbidden", f"the role {caller.role} does not allow this")
             try:
                 return await endpoint(request, caller)
-            except (BadRequest, ValueError) as fault:
+            except (BadRequest, PayloadRejected, ValueError) as fault:
                 return error(400, "bad_request", str(fault))
             except NotFound as fault:
                 return error(404, "not_found", str(fault))
@@ -75,6 +75,8 @@ class Api:
                 return error(409, "conflict", str(fault))
             except StoreUnavailable as trouble:
                 return error(503, "unavailable", str(trouble), {"retry-after": str(trouble.retry_after)})
+            except Exception as fault:  # noqa: BLE001 - here and not further out, where its message would be logged
+                return internal_error(fault)
 
         return guarded
 
@@ -114,7 +116,12 @@ class Api:
     async def _event(self, request: Request, caller: Caller) -> Response:
         event_id = request.path_params["event_id"]
         raw = caller.may("read_raw")
-        return await self._found(lambda reader: reader.event(event_id, raw=raw), f"event {event_id}")
+
+        def ask(reader: Reader) -> JsonObject | None:
+            document = reader.event(event_id, raw=raw)
+            return document if raw or document is None else _without_links(document)
+
+        return await self._found(ask, f"event {event_id}")
 
     async def _replay(self, request: Request, caller: Caller) -> Response:
         event_id, at = request.path_params["event_id"], self._system.clock()
@@ -181,8 +188,10 @@ class Api:
         return await self._page(request, lambda reader, after, limit: reader.audit(query, after, limit), "q")
 
     async def _audit_entry(self, request: Request, caller: Caller) -> Response:
-        idx = request.path_params["idx"]
-        return await self._found(lambda reader: reader.audit_entry(idx), f"entry {idx}")
+        text = request.path_params["idx"]
+        if not (text.isascii() and text.isdigit() and len(text) <= 18):
+            raise NotFound("no entry of this number")
+        return await self._found(lambda reader: reader.audit_entry(int(text)), f"entry {text}")
 
     async def _policy(self, request: Request, caller: Caller) -> Response:
         policy = self._system.policy()
@@ -197,9 +206,18 @@ class Api:
         )
 
 
+def _without_links(document: JsonObject) -> JsonObject:
+    """The event without what opens its images: a signed link is as good as the image, for as long as it lives."""
+    event = document.get("event")
+    images = event.get("images") if isinstance(event, dict) else None
+    if isinstance(event, dict) and isinstance(images, dict):
+        event["images"] = {name: link and "[link]" for name, link in images.items()}
+    return document
+
+
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "50")
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MAX_LIMIT:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4) or not 1 <= int(text) <= MAX_LIMIT:
         raise BadRequest(f"limit must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,8 +18,6 @@ from receiver.web.health import Health
 from receiver.web.rejects import RejectLog
 from receiver.web.webhook import WebhookEndpoint
 from receiver.wiring import System
-
-log = structlog.get_logger()
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 
@@ -47,15 +44,12 @@ def build_app(system: System) -> Starlette:
     ]
     if system.configuration.settings.api.tokens:
         routes.extend(Api(system).routes())
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error, Exception: _bug})
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error})
+    # a vendor follows no redirect, so one would lose its event; a wrong path is 404, which Didit tries again
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _http_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
     return error(exc.status_code, _CODES.get(exc.status_code, "error"), str(exc.detail), exc.headers)
-
-
-async def _bug(request: Request, exc: Exception) -> Response:
-    """A fault of ours. The log names its kind and place, never the data that it met."""
-    log.error("internal error", kind=type(exc).__name__, path=request.scope.get("route", request.scope["type"]))
-    return error(503, "unavailable", "an internal error; try again", {"retry-after": "5"})

@@ -24,40 +24,28 @@ async def read_body(scope: Scope, receive: Receive, cap: int, seconds: float) ->
     for name, value in scope["headers"]:
         if name == b"content-length" and (not value.isdigit() or len(value) > 18 or int(value) > cap):
             raise BodyTooLarge
-    message = await _next(receive, seconds)
-    if not message[1]:
-        if len(message[0]) > cap:
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive, cap)
+    except TimeoutError:
+        raise BodyTooSlow from None
+
+
+async def _read(receive: Receive, cap: int) -> bytes:
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        chunk, more = await _next(receive)
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > cap:
             raise BodyTooLarge
-        return message[0]
-    return await _read_rest(receive, message[0], cap, seconds)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _read_rest(receive: Receive, first: bytes, cap: int, seconds: float) -> bytes:
-    chunks = [first]
-    size = len(first)
-    more = True
-    try:
-        async with asyncio.timeout(seconds):
-            while more:
-                if size > cap:
-                    raise BodyTooLarge
-                chunk, more = await _next(receive, None)
-                chunks.append(chunk)
-                size += len(chunk)
-    except TimeoutError:
-        raise BodyTooSlow from None
-    if size > cap:
-        raise BodyTooLarge
-    return b"".join(chunks)
-
-
-async def _next(receive: Receive, seconds: float | None) -> tuple[bytes, bool]:
+async def _next(receive: Receive) -> tuple[bytes, bool]:
     """One message of the server: (bytes, whether more follow)."""
-    try:
-        async with asyncio.timeout(seconds):
-            message = await receive()
-    except TimeoutError:
-        raise BodyTooSlow from None
+    message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
     return message.get("body", b""), message.get("more_body", False)

@@ -35,7 +35,7 @@ class Health:
 
     async def _readyz(self, request: Request) -> Response:
         checks = {
-            "store": await self._store_writable(),
+            "store": self._system.storing and await self._store_writable(),
             "dispatcher": self._system.dispatcher.alive,
             "accepting": not self._system.draining,
         }

@@ -5,10 +5,10 @@ are kept, the rest is counted in `/metrics` alone.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 
 import structlog
 
-from receiver.errors import StoreUnavailable
 from receiver.store.port import Reject
 from receiver.wiring import System
 
@@ -27,7 +27,7 @@ class RejectLog:
     def add(self, source: str, client: str | None, reason: str, size: int) -> None:
         """Note one refusal, unless this second has had its share."""
         if len(self._waiting) < KEPT_PER_SECOND:
-            self._waiting.append(Reject(self._system.clock(), source, client, reason, size))
+            self._waiting.append(Reject(self._system.clock(), source, _address(client), reason, size))
 
     async def run(self) -> None:
         """Write what was noted, for ever."""
@@ -42,5 +42,13 @@ class RejectLog:
             return
         try:
             await self._system.store.run(lambda tx: tx.add_rejects(waiting))
-        except StoreUnavailable as trouble:
-            log.warning("reject log not written", dropped=len(waiting), why=str(trouble))
+        except Exception as trouble:  # noqa: BLE001 - whatever it is, the log goes on and the shutdown too
+            log.warning("reject log not written", dropped=len(waiting), why=type(trouble).__name__)
+
+
+def _address(client: str | None) -> str | None:
+    """An address, and nothing else: behind a proxy this is a header's text, which a stranger may have written."""
+    try:
+        return None if client is None else str(ipaddress.ip_address(client))
+    except ValueError:
+        return "not an address"

@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.applications import Starlette
 
+from receiver.web.protocol import BoundedProtocol
+
+MAX_CONNECTIONS = 2000  # beyond them the answer is 503: each may hold a body in memory
+
 
 class _Server(uvicorn.Server):
     """uvicorn raises the caught signal again after its shutdown, which would turn a clean exit into a death."""
@@ -47,6 +51,8 @@ class WebServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=BoundedProtocol,
+                limit_concurrency=MAX_CONNECTIONS,
                 log_config=None,
                 access_log=False,
                 server_header=False,

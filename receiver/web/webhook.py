@@ -6,13 +6,14 @@ as a bare ASGI application, since this is the measured path.
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from receiver.errors import PayloadRejected, SignatureRejected, StoreUnavailable
-from receiver.web.answers import JsonAnswer, error
+from receiver.web.answers import JsonAnswer, error, internal_error
 from receiver.web.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from receiver.web.rejects import RejectLog
 from receiver.wiring import System
@@ -39,6 +40,12 @@ class WebhookEndpoint:
                 answer = await self._answer(name, scope, receive)
             except ClientGone:
                 return
+            except asyncio.CancelledError:
+                if not self._system.draining:
+                    raise
+                answer = _unavailable("draining", 5)  # the server ends what still waits: that is our trouble
+            except Exception as fault:  # noqa: BLE001 - here and not further out, where its message would be logged
+                answer = internal_error(fault)
         self._system.metrics.deliveries.labels(name, str(answer.status_code)).inc()
         await answer(scope, receive, send)
 

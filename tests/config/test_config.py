@@ -6,6 +6,7 @@ import pytest
 
 from receiver.config import load_configuration
 from receiver.errors import ConfigurationError
+from receiver.wiring import load
 
 GOOD = """\
 data_dir: ./here
@@ -62,19 +63,27 @@ def test_a_good_file_gives_settings_with_variables_and_units_read(tmp_path: Path
         ('secrets: ["${TEST_SECRET}"], ', "", "7:13 C005 no secret is given"),
         ("scheme: didit", "scheme: diddit", "7:22 C006 unknown scheme 'diddit'"),
         ("vendor: didit", "vendor: nobody", "6:13 C006 unknown vendor 'nobody'"),
-        ("tolerance: 5m", "tolerance: soon", "7:69 C003 sources.didit.verify.tolerance: 'soon' is not a duration"),
+        ("tolerance: 5m", "tolerance: soon", "7:69 C003 `tolerance` must be a duration such as 500ms"),
         ("tolerance: 5m", "tolerence: 5m", "7:58 C002 unknown key 'tolerence'; did you mean 'tolerance'?"),
         ("data_dir: ./here", "datadir: ./here", "1:1 C002 unknown key 'datadir'; did you mean 'data_dir'?"),
-        ("role: operator", "role: root", "3:30 C003 api.tokens[0].role: input should be 'reader'"),
-        ("http://127.0.0.1:1", "ftp://x", "9:21 C003 vendors.didit.base_url"),
+        ("role: operator", "role: root", "3:30 C003 `role` must be reader, pii_reader, analyst or operator"),
+        ("http://127.0.0.1:1", "ftp://x", "9:21 C003 `base_url` must match"),
         ("data_dir: ./here", "store: postgresql://u:p@h/d", "1:8 C006 PostgreSQL is not available"),
         ("data_dir: ./here", "store: mysql", "1:8 C006 unknown store 'mysql'"),
         ("policy: {version: 1, name: p, rules: []}", "", "1:1 C008 the key 'policy' is missing"),
-        ("policy: {version: 1, name: p, rules: []}", "policy: 7", "10:9 C003 policy: must be a policy written here"),
+        ("policy: {version: 1, name: p, rules: []}", "policy: 7", "10:9 C003 `policy` must be a policy written here"),
         ("policy: {version: 1, name: p, rules: []}", "policy: gone.yaml", "10:9 C007 policy file gone.yaml"),
         ("${TEST_KEY}", " ", "9:52 C005 the API key is blank"),
-        ("data_dir: ./here", "server: {port: 70000}", "1:16 C003 server.port"),
-        ("data_dir: ./here", "server: {max_body: 1 elephant}", "1:20 C003 server.max_body"),
+        ("${TEST_SECRET}", "${TEST_SECRET:-abc}", "7:39 C004 a `$` here must begin a variable as ${NAME}"),
+        ("${TEST_TOKEN}", "$TEST_TOKEN", "3:47 C004 a `$` here must begin a variable as ${NAME}"),
+        ("data_dir: ./here", "images: {allow_hosts: ['http://h:1']}", "1:24 C003 an item of `allow_hosts` must match"),
+        (
+            'token: "${TEST_TOKEN}"}',
+            'token: "${TEST_TOKEN}"}, {name: ops, role: reader, token: "another-token-0123"}',
+            "3:65 C003 another token has the same name",
+        ),
+        ("data_dir: ./here", "server: {port: 70000}", "1:16 C003 `port` must be"),
+        ("data_dir: ./here", "server: {max_body: 1 elephant}", "1:20 C003 `max_body` must be a size"),
     ],
 )
 def test_one_mistake_is_named_with_place_and_cure(tmp_path: Path, old: str, new: str, finding: str) -> None:
@@ -95,6 +104,30 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
 def test_a_secret_is_never_repeated_in_a_finding(tmp_path: Path) -> None:
     assert "hunter2-hunter" not in str(findings(tmp_path, GOOD.replace("${TEST_SECRET}", "hunter2-hunter")))
     assert "hunter2-hunter" not in str(findings(tmp_path, GOOD.replace('"${TEST_TOKEN}"', "[hunter2-hunter]")))
+
+
+def test_a_secret_whose_variable_holds_a_template_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", "${DIDIT_WEBHOOK_SECRET}")
+    assert "C005 this secret protects nothing" in findings(tmp_path, GOOD)[0]
+
+
+def test_the_sign_itself_is_written_twice(tmp_path: Path) -> None:
+    configuration = load_configuration(written(tmp_path, GOOD.replace("${TEST_KEY}", "key$$1")))
+    didit = configuration.settings.vendors.didit
+    assert didit is not None
+    assert didit.api_key == "key$1"
+
+
+def test_secrets_do_not_stand_in_what_is_printed_of_settings(tmp_path: Path) -> None:
+    text = repr(load_configuration(written(tmp_path, GOOD)))
+    assert not [secret for secret in ("t0ken-for-operators", "kR3-9vXq_hT7bWz2LmN8", "key-1") if secret in text]
+
+
+def test_settings_and_policy_are_refused_together(tmp_path: Path) -> None:
+    text = GOOD.replace("tolerance: 5m", "tolerence: 5m").replace("rules: []", "rules: [{id: a, thn: []}]")
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(tmp_path, text))
+    assert {problem.code for problem in caught.value.problems} >= {"C002", "P002"}
 
 
 def test_reading_commands_need_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_nested_aliases_that_multiply_are_refused_quickly() -> None:
     assert {problem.code for problem in caught.value.problems} == {"Y004"}
 
 
-@pytest.mark.parametrize("text", ["a: &a [*a]", "a: " + "[" * 2000 + "]" * 2000, "a: &x {b: *x}"])
+@pytest.mark.parametrize("text", ["a: &a [*a]", "a: " + "[" * 2000 + "]" * 2000, "a: &x {b: *x}", "a: &a\n  <<: *a"])
 def test_endless_and_deep_nesting_ends_in_a_finding(text: str) -> None:
     with pytest.raises(ConfigurationError):
         read_yaml(text, "x.yaml")

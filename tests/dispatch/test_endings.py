@@ -275,7 +275,7 @@ ECHOING = {"update": spec("update", echoes=echo_of)}
 
 def take_echo(yard: Yard, session_id: str, status: str) -> str | None:
     """Use up an expected echo, as the recorder does."""
-    return yard.store.submit(lambda tx: tx.take_echo(session_id, status, yard.clock())).result(10)
+    return yard.store.submit(lambda tx: tx.take_echo("didit", session_id, status, yard.clock())).result(10)
 
 
 async def test_the_echo_is_expected_before_the_call_returns(yard: Yard) -> None:

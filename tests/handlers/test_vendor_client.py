@@ -502,7 +502,7 @@ def test_an_identifier_that_would_change_the_path_is_refused(text: str) -> None:
         segment(text)
 
 
-@pytest.mark.parametrize(("text", "encoded"), [("a/../b", "a%2F..%2Fb"), ("ü?#", "%C3%BC%3F%23"), ("\ud800", "%3F")])
+@pytest.mark.parametrize(("text", "encoded"), [("a/../b", "a%2F..%2Fb"), ("ü?#", "%C3%BC%3F%23")])
 def test_an_identifier_stays_one_segment(text: str, encoded: str) -> None:
     assert segment(text) == encoded
 

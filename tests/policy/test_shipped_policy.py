@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from handlers.registry import SPECS
-from receiver.contract import Event, EventDocument
 from receiver.policy.compile import compile_policy
-from receiver.policy.decide import decide
-from receiver.vendors.didit import normalise
+from receiver.policy.coverage import coverage_of
+from receiver.policy.suite import SUITE_CODES, Case, example_cases, suite_cases, suite_of
+from receiver.policy.testing import run_cases
 from receiver.vendors.tags import KNOWN_TAGS
 from receiver.yamltext import read_yaml
 
-CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "config.yaml"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENT = read_yaml(CONFIG.read_text(encoding="utf-8"), "config.yaml").below(("policy",))
 POLICY = compile_policy([DOCUMENT], SPECS, known_tags=KNOWN_TAGS, inline=True)
-
-
-def examples() -> list[Any]:
-    """Every example with its rule: (rule id, example)."""
-    value: Any = DOCUMENT.value
-    return [
-        pytest.param(rule["id"], example, id=f"{rule['id']}: {example['name']}")
-        for rule in value["rules"]
-        for example in rule["examples"]
-    ]
-
-
-def event_of(example: dict[str, Any]) -> Event:
-    """The example's event over an empty one."""
-    empty = normalise("didit", {"webhook_type": "status.updated", "session_id": "s-1", "timestamp": 1}).document
-    document: EventDocument = {**empty, **example["event"]}
-    return Event(document, {}, 1, "key", action={"name": "x"}, result=example.get("result"))
+CASES = example_cases(DOCUMENT)
 
 
 def test_it_has_no_findings() -> None:
@@ -42,12 +27,26 @@ def test_it_has_no_findings() -> None:
 
 
 def test_every_rule_has_examples_that_fire() -> None:
-    value: Any = DOCUMENT.value
-    assert [rule["id"] for rule in value["rules"] if not any(one["fires"] for one in rule["examples"])] == []
+    coverage = coverage_of(POLICY, [result.decision for result in run_cases(POLICY, CASES)])
+    assert [rule.rule for rule in coverage.rules if not rule.fired] == []
 
 
-@pytest.mark.parametrize(("rule_id", "example"), examples())
-def test_a_rule_does_what_its_example_says(rule_id: str, example: dict[str, Any]) -> None:
-    decision = decide(event_of(example), POLICY)
-    fired = {rule.id for rule in decision.rules if rule.fired}
-    assert (rule_id in fired) is example["fires"]
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_rule_does_what_its_example_says(case: Case) -> None:
+    assert run_cases(POLICY, [case])[0].failures == ()
+
+
+def test_the_test_document_in_the_readme_passes_on_it() -> None:
+    section = README[README.index("### Test a policy") :]
+    text = section[section.index("```yaml\n") + 8 : section.index("\n```\n")]
+    document = read_yaml(text, "README.md")
+    results = run_cases(POLICY, suite_cases(document, suite_of(document), POLICY))
+    assert [(result.case.name, result.failures) for result in results] == [
+        ("a near twin is searched for", ()),
+        ("not in trusted corridors", ()),
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(SUITE_CODES))
+def test_every_code_of_test_documents_is_in_the_readme(code: str) -> None:
+    assert f"| `{code}` |" in README

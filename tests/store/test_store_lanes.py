@@ -179,7 +179,11 @@ def test_a_rejected_action_never_runs(store: Store) -> None:
     (waiting,) = put(store, new_event(), planned(state="awaiting_approval"))
     store.submit(lambda tx: tx.reject_action(waiting, "token:ana", NOW, "wrong person")).result()
     assert claim_all(store) == []
-    assert (_document(store, waiting)["state"], _document(store, waiting)["reason"]) == ("rejected", "wrong person")
+    assert (_document(store, waiting)["state"], _document(store, waiting)["reason"]) == (
+        "rejected",
+        "rejected by token:ana",
+    )
+    assert _document(store, waiting)["deeds"][0]["reason"] == "wrong person"
 
 
 def test_an_owner_that_is_gone_loses_its_action_to_the_next(store: Store) -> None:
@@ -266,7 +270,7 @@ def test_a_retry_by_hand_is_a_fresh_run(store: Store) -> None:
     assert document["planned_at"] == "2026-11-18T11:06:40.000Z"
     claim = _one_claim(store, NOW + 500)
     assert (claim.planned_at, claim.attempt, claim.attempts_spent) == (NOW + 500, 2, 1)
-    assert store.submit(lambda tx: tx.take_echo("ses-1", "Declined", NOW)).result() is None
+    assert store.submit(lambda tx: tx.take_echo("didit", "ses-1", "Declined", NOW)).result() is None
 
 
 def test_a_retry_by_hand_does_not_wait_for_what_is_due_later(store: Store) -> None:
@@ -293,20 +297,31 @@ def test_an_action_that_comes_back_goes_before_the_planned_but_not_into_a_runnin
     assert _one_claim(store).action_id == third
 
 
-@pytest.mark.parametrize("state", ["planned", "running", "waiting_retry", "awaiting_approval", "failed", "dead"])
+@pytest.mark.parametrize("state", ["planned", "waiting_retry", "awaiting_approval", "failed", "dead"])
 def test_what_can_be_discarded(store: Store, state: Any) -> None:
     start = "awaiting_approval" if state == "awaiting_approval" else "planned"
     action_id, after = put(store, new_event(), planned(state=start), planned())
     claim = None
     if state not in ("planned", "awaiting_approval"):
         claim = _one_claim(store)
-    if claim is not None and state != "running":
+    if claim is not None:
         settle(store, claim, ending(state))
     store.submit(lambda tx: tx.discard_action(action_id, "token:ops", NOW + 70, "")).result()
     assert _document(store, action_id)["state"] == "rejected"
     assert _one_claim(store, NOW + 70).action_id == after
     if claim is not None:
         assert settle(store, claim, ending()) is False
+
+
+def test_a_running_action_cannot_be_discarded(store: Store) -> None:
+    """I3: its call is in flight; the next of its session must not start beside it, and its outcome must not be lost."""
+    action_id, after = put(store, new_event(), planned(), planned())
+    claim = _one_claim(store)
+    with pytest.raises(Conflict):
+        store.submit(lambda tx: tx.discard_action(action_id, "token:ops", NOW + 70, "")).result()
+    assert claim_all(store, NOW + 70) == []
+    assert settle(store, claim, ending()) is True
+    assert _one_claim(store, NOW + 70).action_id == after
 
 
 def _deeds() -> dict[str, Callable[[Any, str], None]]:

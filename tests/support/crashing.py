@@ -84,7 +84,7 @@ class Vendor:
 
     async def _update(self, request: Request) -> JSONResponse:
         body = await request.json()
-        self.updates.append((request.path_params["session_id"], body["comment"]))
+        self.updates.append((request.path_params["session_id"], body.get("comment", "")))
         await asyncio.sleep(random.random() * 0.01)
         return JSONResponse({"session_id": request.path_params["session_id"]})
 

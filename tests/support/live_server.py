@@ -18,12 +18,12 @@ _STOP_SECONDS = 15.0
 class LiveServer:
     """One uvicorn server in its own thread, on a port that the system chose."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, http: Any) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=2
+                app, http=http, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=2
             )
         )
         self._failure: BaseException | None = None
@@ -57,9 +57,9 @@ class LiveServer:
 
 
 @contextmanager
-def serve(app: Any) -> Iterator[str]:
-    """Serve `app` on an ephemeral loopback port; gives its base URL without a trailing slash."""
-    server = LiveServer(app)
+def serve(app: Any, http: Any = "auto") -> Iterator[str]:
+    """Serve `app` on an ephemeral loopback port; gives its base URL without a trailing slash. `http` is uvicorn's."""
+    server = LiveServer(app, http)
     server.start()
     try:
         yield server.base_url

@@ -56,7 +56,7 @@ class Note(BaseModel):
 ACTIONS: Mapping[str, ActionSpec] = {
     spec.name: spec
     for spec in (
-        ActionSpec("review", Review, "a case for a person", once="event"),
+        ActionSpec("review", Review, "a case for a person", once="event", plain=("queue",)),
         ActionSpec("note", Note, "anything goes"),
         ActionSpec("didit.blocklist_add", Block, "block"),
         ActionSpec("didit.update_status", SetStatus, "set the status", sets_status=True),

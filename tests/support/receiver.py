@@ -16,6 +16,7 @@ import httpx
 
 from receiver.config import load_configuration
 from receiver.web.app import build_app
+from receiver.web.protocol import BoundedProtocol
 from receiver.wiring import System, build
 from tests.support.live_server import serve
 
@@ -116,5 +117,5 @@ def write_configuration(folder: Path, policy: dict[str, Any] | None = None, **se
 def running(folder: Path, policy: dict[str, Any] | None = None, **sections: Any) -> Iterator[Receiver]:
     """Build and serve a receiver; it is drained at the end."""
     system = build(load_configuration(write_configuration(folder, policy, **sections)))
-    with serve(build_app(system)) as url:
+    with serve(build_app(system), BoundedProtocol) as url:
         yield Receiver(url, system, folder)

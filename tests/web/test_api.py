@@ -112,12 +112,21 @@ def test_a_case_is_listed_and_resolved_once(receiver: Receiver) -> None:
         ("/api/audit?q=sesion:x", 400, "session"),
         ("/api/audit/999999999", 404, "no entry"),
         ("/api/nothing", 404, ""),
+        (f"/api/audit/{'1' * 5000}", 404, "no entry"),
+        (f"/api/events?limit={'9' * 5000}", 400, "limit must be a whole number"),
+        (f"/api/audit?q={'+'.join(['kind:event'] * 65)}", 400, "64 terms"),
     ],
 )
 def test_a_bad_question_is_told_what_to_do(receiver: Receiver, path: str, status: int, said: str) -> None:
     answer = receiver.api(path)
     assert answer.status_code == status
     assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("body", [b"[", b"[]", b'"x"', b'{"a":' * 200])
+def test_a_body_that_is_no_object_is_400(receiver: Receiver, body: bytes) -> None:
+    answer = receiver.api("/api/actions/act_none/retry", "operator", "POST", content=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
 
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Basic eDp5", "Bearer \xff", "bearer"])

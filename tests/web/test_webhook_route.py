@@ -166,6 +166,55 @@ def test_broken_http_is_refused_and_the_next_request_served(receiver: Receiver, 
     assert receiver.send(fresh()).status_code == 200
 
 
+def test_a_path_with_one_slash_too_many_is_404_and_no_redirect(receiver: Receiver) -> None:
+    """A vendor follows no redirect, so one would lose the event; Didit tries a 404 again."""
+    body = json.dumps(fresh()).encode()
+    assert httpx.post(f"{receiver.url}/webhooks/didit/", content=body, headers=signed(body)).status_code == 404
+
+
+_HEAD = b"POST /webhooks/didit HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        pytest.param(_HEAD, b"a: b\r\n" * 1400, id="headers"),
+        pytest.param(b"POST /", b"aaaaaaaa" * 1024, id="url"),
+        pytest.param(_HEAD + b"X: ", b"aaaaaaaa" * 1024, id="one header"),
+        pytest.param(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"a: b\r\n" * 1400, id="trailers"),
+    ],
+)
+def test_a_head_or_trailer_without_end_is_cut_off(receiver: Receiver, head: bytes, piece: bytes) -> None:
+    host, port = receiver.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        assert _sent_until_cut_off(connection, head, piece) < 8 * 1024 * 1024
+
+
+def _sent_until_cut_off(connection: socket.socket, head: bytes, piece: bytes) -> int:
+    connection.sendall(head)
+    for count in range(2000):
+        try:
+            connection.sendall(piece)
+        except OSError:
+            return count * len(piece)
+        time.sleep(0.001)
+    raise AssertionError("it was never cut off")
+
+
+def test_a_large_body_in_many_pieces_is_not_taken_for_a_head(receiver: Receiver) -> None:
+    event = fresh(metadata={"pad": "x" * 200_000})
+    assert receiver.send(event).status_code == 200
+
+
+def test_an_unsigned_large_body_with_a_v2_header_is_refused_without_being_parsed(receiver: Receiver) -> None:
+    """The work that a stranger can cause is bounded: what is large must verify by its raw bytes."""
+    body = b"[" + b"{}," * 80_000 + b"{}]"
+    assert len(body) < 256 * 1024
+    started = time.perf_counter()
+    assert receiver.post(body, {"X-Signature-V2": "0" * 64}).status_code == 401
+    assert time.perf_counter() - started < 2
+
+
 def test_refusals_are_logged_with_their_reason_and_without_their_body(receiver: Receiver) -> None:
     body = json.dumps(fresh(vendor_data="person-in-a-forged-body")).encode()
     receiver.post(body, {"X-Signature": "0" * 64})

@@ -26,6 +26,25 @@ _KEY_PRAGMAS = (
 )
 
 
+class Mooring:
+    """The files that were opened, by inode: one that is deleted or replaced while we run would go on taking writes that
+    nobody finds again.
+    """
+
+    def __init__(self, *paths: Path) -> None:
+        self._inodes = {path: path.stat().st_ino for path in paths}
+
+    def check(self) -> None:
+        """Raises sqlite3.OperationalError when a file is no longer the one that was opened."""
+        for path, inode in self._inodes.items():
+            try:
+                same = os.stat(path).st_ino == inode  # noqa: PTH116  # twice as fast, and asked for every commit
+            except OSError:
+                same = False
+            if not same:
+                raise sqlite3.OperationalError(f"{path.name} was deleted or replaced while it was open; restart")
+
+
 def connect_main(path: Path) -> sqlite3.Connection:
     """The main database, to be written. Transactions are begun by hand."""
     return _connect(path, _PRAGMAS)
@@ -49,8 +68,21 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _make(path: Path) -> None:
+    """Make a file that is not there, readable by nobody else; SQLite itself would let others read it.
+
+    One that is there is not opened: closing it again would drop every lock that this process holds on it (POSIX), and
+    another process would take the write-ahead log for unused and delete it, with commits in it.
+    See https://sqlite.org/howtocorrupt.html section 2.2.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+
+
 def _connect(path: Path, pragmas: tuple[str, ...]) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite itself would make it readable for others
+    _make(path)
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )

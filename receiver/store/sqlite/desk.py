@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, cast
 
 from receiver.audit.leaf import Leaf
-from receiver.contract import UNFINISHED_STATES, ActionState
+from receiver.contract import ActionState
 from receiver.errors import Conflict, NotFound
 from receiver.store.documents import dump
 from receiver.store.port import Reject
@@ -26,24 +26,20 @@ _FORGET_ECHO = "DELETE FROM echo WHERE action_id = ?"
 _GIVE_UP = (
     "UPDATE action SET state = 'rejected', reason = ?, finished_at = ?, owner = NULL, due = NULL, ready = 0 WHERE n = ?"
 )
-_LOSE_ATTEMPT = (
-    "UPDATE attempt SET ended_at = ?, outcome = 'lost', reason = 'discarded while it ran'"
-    " WHERE action_n = ? AND n = ? AND outcome IS NULL"
-)
 _ADD_DEED = "INSERT INTO deed VALUES (?, ?, ?, ?, ?)"
 _REVIEW = "SELECT review.n, event_id, queue, state FROM review JOIN event ON event.n = event_n WHERE review_id = ?"
-_RESOLVE = (
-    "UPDATE review SET state = 'resolved', resolved_at = ?, resolved_by = ?, resolution = ?, note = ? WHERE n = ?"
-)
+_RESOLVE = "UPDATE review SET state = 'resolved', resolved_at = ?, resolved_by = ?, note = ? WHERE n = ?"
 _ADD_REJECT = "INSERT INTO reject (at, source, client, reason, body_bytes) VALUES (?, ?, ?, ?, ?)"
 _TRIM_REJECTS = "DELETE FROM reject WHERE n <= (SELECT max(n) FROM reject) - ?"
 _ADD_POLICY = "INSERT OR IGNORE INTO policy VALUES (?, ?, ?, ?, ?)"
 _PROBE = "UPDATE meta SET value = 1 - value WHERE name = 'probe'"
 
+_DONE = {"retry": "retried", "discard": "discarded", "approve": "approved", "reject": "rejected"}
 _LONGEST = 500  # characters of a reject's text, which a stranger chose
 _LONGEST_ID = 100
 _RETRIABLE: tuple[ActionState, ...] = ("failed", "dead", "waiting_retry")
-_DISCARDABLE: tuple[ActionState, ...] = (*UNFINISHED_STATES, "failed", "dead")
+# not a running one: its call is in flight, and the next of its session must not start beside it
+_DISCARDABLE: tuple[ActionState, ...] = ("planned", "waiting_retry", "awaiting_approval", "failed", "dead")
 
 
 class _Action(NamedTuple):
@@ -70,17 +66,19 @@ class Desk(Unit):
         action = self._action(action_id, _RETRIABLE, "be sent again")
         self._execute(_FORGET_ECHO, (action_id,))
         self._run_anew(action_id, action, at)
-        self._note_deed("retry", action_id, action, "planned", actor, at, "")
+        self._note_deed("retry", action_id, action, actor, at, "")
 
     def discard_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
-        """A person gives up an unfinished, failed or dead action: it becomes `rejected`. Raises NotFound, Conflict."""
+        """A person gives up an unfinished, failed or dead action: it becomes `rejected`. Raises NotFound, and Conflict
+        also while an attempt is running.
+        """
         self._give_up("discard", action_id, self._action(action_id, _DISCARDABLE, "be discarded"), actor, at, reason)
 
     def approve_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
         """A person lets an `awaiting_approval` action run; its age counts from now. Raises NotFound, Conflict."""
         action = self._action(action_id, ("awaiting_approval",), "be approved")
         self._run_anew(action_id, action, at)
-        self._note_deed("approve", action_id, action, "planned", actor, at, reason)
+        self._note_deed("approve", action_id, action, actor, at, reason)
 
     def reject_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
         """A person forbids an `awaiting_approval` action. Raises NotFound, Conflict."""
@@ -96,11 +94,12 @@ class Desk(Unit):
         if state != "open":
             raise Conflict(f"review {review_id} is {state} already")
         row = self._event(event_id)
-        sealed = row.key.seal(dump(note), review_place(review_id, "note")) if row.key is not None else None
-        self._execute(_RESOLVE, (at, storable(actor), storable(resolution), sealed, n))
+        said = {"resolution": resolution, "note": note}  # both are people's own words, and may name somebody
+        sealed = row.key.seal(dump(said), review_place(review_id, "note")) if row.key is not None else None
+        self._execute(_RESOLVE, (at, storable(actor), sealed, n))
         self._ledger.tally("reviews_open", queue, -1)
         leaf: Leaf = {"at": at, "kind": "operator", "actor": actor, "outcome": "resolved"}
-        leaf["facts"] = {"act": "resolve", "review_id": review_id, "resolution": resolution}
+        leaf["facts"] = {"act": "resolve", "review_id": review_id}
         self._append(row, leaf, {"note": sealed})
 
     def add_rejects(self, rejects: Sequence[Reject]) -> None:
@@ -146,21 +145,18 @@ class Desk(Unit):
         elect(self._connection, self._ledger, action.lane)
 
     def _give_up(self, act: str, action_id: str, action: _Action, actor: str, at: int, reason: str) -> None:
-        self._execute(_GIVE_UP, (storable(reason) or None, at, action.n))
-        self._execute(_LOSE_ATTEMPT, (at, action.n, action.attempt))
+        self._execute(_GIVE_UP, (storable(f"{_DONE[act]} by {actor}"), at, action.n))  # the words of why are sealed
         self._count(action.state, "rejected")
         elect(self._connection, self._ledger, action.lane)
-        self._note_deed(act, action_id, action, "rejected", actor, at, reason)
+        self._note_deed(act, action_id, action, actor, at, reason)
 
-    def _note_deed(
-        self, act: str, action_id: str, action: _Action, becomes: ActionState, actor: str, at: int, reason: str
-    ) -> None:
+    def _note_deed(self, act: str, action_id: str, action: _Action, actor: str, at: int, reason: str) -> None:
         """Keep who did what to an action, and why: the reason sealed, as it may name somebody."""
         row, sealed = self._event(action.event_id), None
         if reason and row.key is not None:
             sealed = row.key.seal(dump(reason), deed_place(action_id, act, at))
         self._execute(_ADD_DEED, (action.n, at, storable(actor), act, sealed))
-        leaf: Leaf = {"at": at, "kind": "operator", "actor": actor, "outcome": becomes, "action_id": action_id}
+        leaf: Leaf = {"at": at, "kind": "operator", "actor": actor, "outcome": _DONE[act], "action_id": action_id}
         leaf["type"], leaf["rule"], leaf["facts"] = action.name, action.rule, {"act": act}
         self._append(row, leaf, {"reason": sealed}, rules=(action.rule,))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from receiver.audit.leaf import Leaf
 from receiver.contract import Decision, Event
 from receiver.policy.explain import decision_document
@@ -19,11 +17,12 @@ _KNOWN = (
     " WHERE source = ? AND dedupe_key = ?"
 )
 _SESSION = "SELECT occurred_at, status, subject_ref, subject FROM session WHERE source = ? AND session_id = ?"
-_BODY = "SELECT subject_ref, body FROM event LEFT JOIN payload USING (n) WHERE event_id = ?"
 _COUNT_DELIVERY = "UPDATE event SET deliveries = deliveries + 1 WHERE event_id = ? RETURNING deliveries"
 _EXPECTED_ECHO = (
-    "SELECT n, action_id FROM echo WHERE session_id = ? AND status = ? AND until >= ? AND taken_at IS NULL"
-    " ORDER BY n LIMIT 1"
+    "SELECT echo.n, action_id FROM echo LEFT JOIN action USING (action_id) LEFT JOIN event ON event.n = action.event_n"
+    " WHERE echo.session_id = ?1 AND echo.status = ?2 AND until >= ?3 AND taken_at IS NULL"
+    " AND coalesce(event.source, ?4) = ?4"
+    " ORDER BY echo.n LIMIT 1"
 )
 _TAKE_ECHO = "UPDATE echo SET taken_at = ? WHERE n = ?"
 _FIRINGS = "SELECT count(DISTINCT event_n) FROM firing WHERE rule = ? AND at >= ?"
@@ -55,20 +54,19 @@ class Intake(Unit):
     """The writes of a delivery, and of a result that becomes an event."""
 
     def known(self, source: str, dedupe_key: str) -> KnownEvent | None:
-        """The event that was first delivered under this key. `body_sha256` is empty once its person was erased."""
+        """The event that was first delivered under this key."""
         row = self._execute(_KNOWN, (storable(source), self._dedupe_key(source, dedupe_key))).fetchone()
         if row is None:
             return None
         event_id, ref, sealed = row
-        return KnownEvent(event_id, self._body_hash(event_id, ref, sealed) or b"")
+        key = self._vault.of_ref(ref)
+        return KnownEvent(event_id, (key.unseal(sealed, body_place(event_id)) if key is not None else None) or b"")
 
-    def redelivered(self, event_id: str, at: int, body_sha256: bytes) -> None:
-        """Count one more delivery; a body that differs from the first one's is noted in the record."""
+    def redelivered(self, event_id: str, at: int, *, differs: bool) -> None:
+        """Count one more delivery; one that says something else than the first is noted in the record."""
         row = self._event(event_id)
-        ref, sealed = self._execute(_BODY, (event_id,)).fetchone()
         (deliveries,) = self._execute(_COUNT_DELIVERY, (event_id,)).fetchone()
-        first = self._body_hash(event_id, ref, sealed)
-        if first is not None and first != body_sha256:
+        if differs:
             leaf: Leaf = {"at": at, "kind": "redelivery", "actor": row.source, "outcome": "different body"}
             leaf["facts"] = {"delivery": str(deliveries)}
             self._append(row, leaf)
@@ -83,9 +81,9 @@ class Intake(Unit):
         subject = unsealed_json(self._vault.of_ref(ref), sealed, subject_place(source, session_id))
         return SessionState(occurred_at, status, subject or "")
 
-    def take_echo(self, session_id: str, status: str, at: int) -> str | None:
+    def take_echo(self, source: str, session_id: str, status: str, at: int) -> str | None:
         """Use up the oldest expected echo of our own update_status; gives the action that expected it."""
-        row = self._execute(_EXPECTED_ECHO, (storable(session_id), storable(status), at)).fetchone()
+        row = self._execute(_EXPECTED_ECHO, (storable(session_id), storable(status), at, storable(source))).fetchone()
         if row is None:
             return None
         self._execute(_TAKE_ECHO, (at, row[0]))
@@ -215,11 +213,6 @@ class Intake(Unit):
 
     def _dedupe_key(self, source: str, dedupe_key: str) -> bytes:
         return self._vault.fingerprint(b"delivery", source, dedupe_key)
-
-    def _body_hash(self, event_id: str, ref: bytes, sealed: bytes | None) -> bytes | None:
-        key = self._vault.of_ref(ref)
-        body = key.unseal(sealed, body_place(event_id)) if key is not None else None
-        return None if body is None else hashlib.sha256(body).digest()
 
 
 def _kept(new: NewEvent) -> dict[str, object]:

@@ -37,6 +37,7 @@ _LOSE_ATTEMPT = (
 )
 _DONE_BEFORE = "SELECT action_id FROM done WHERE same = ? AND action_id <> ?"
 _ADD_DONE = "INSERT OR IGNORE INTO done VALUES (?, ?)"
+_TRIM_FIRINGS = "DELETE FROM firing WHERE rule = ? AND at < ?"
 _ADD_FIRING = "INSERT OR IGNORE INTO firing VALUES (?, ?, ?)"
 _RENEW = "UPDATE action SET due = ? WHERE n IN (SELECT action_n FROM attempt WHERE owner = ? AND outcome IS NULL)"
 _SETTLE = (
@@ -192,8 +193,9 @@ class Queue(Unit):
         )
         self._ledger.tally("actions", action.state, 1)
         self._ledger.woke |= head
-        if action.limit is not None and action.state != "skipped":
+        if action.limit is not None and action.state == "planned":  # what was parked does not use the limit up
             self._execute(_ADD_FIRING, (rule, at, row.n))
+            self._execute(_TRIM_FIRINGS, (rule, at - 1000 * action.limit[1]))
         leaf: Leaf = {"at": at, "kind": "action", "actor": "engine", "outcome": action.state}
         leaf["action_id"], leaf["type"], leaf["rule"] = identifier, action.name, action.rule
         if row.policy_sha256 is not None:

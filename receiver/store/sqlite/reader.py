@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from receiver.audit.search import parse
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject, JsonValue
+from receiver.policy.recall import PastEvent
 from receiver.store.documents import iso, iso_or_none
 from receiver.store.port import Page
+from receiver.store.sqlite.past import Past
 from receiver.store.sqlite.places import (
     body_place,
     decision_place,
@@ -211,6 +213,18 @@ class SqliteReader:
             counts[name][key] = number
         return counts
 
+    def past(
+        self, after: int, limit: int, since: int, until: int, *, raw: bool = True, decided: bool = True
+    ) -> list[PastEvent]:
+        """Events received from `since` to before `until`, in the order of arrival, after the place `after`, each with
+        the newest decision that stands. Without `raw` or `decided`, payloads or decisions are not unsealed.
+        """
+        return Past(self._connection, self._vault, raw=raw, decided=decided).events(after, limit, since, until)
+
+    def past_count(self, since: int, until: int) -> int:
+        """How many events were received in that time."""
+        return Past(self._connection, self._vault).count(since, until)
+
     def _page(
         self,
         select: str,
@@ -271,8 +285,9 @@ class SqliteReader:
         document["reason"] = unsealed_json(key, row["reason"], review_place(review_id, "reason"))
         document["opened_at"] = iso(row["opened_at"])
         document["resolved_at"] = iso_or_none(row["resolved_at"])
-        document |= {name: row[name] for name in ("resolved_by", "resolution")}
-        document["note"] = unsealed_json(key, row["note"], review_place(review_id, "note"))
+        document["resolved_by"] = row["resolved_by"]
+        said = unsealed_json(key, row["note"], review_place(review_id, "note")) or {}
+        document["resolution"], document["note"] = said.get("resolution"), said.get("note")
         if document["reason"] is None:
             document["erased"] = True
         return document

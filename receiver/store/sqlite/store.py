@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from receiver.errors import StoreUnavailable
 from receiver.store.master import check, read_or_make
 from receiver.store.port import Transaction
-from receiver.store.sqlite.connect import connect_keys, connect_main, connect_reader
+from receiver.store.sqlite.connect import Mooring, connect_keys, connect_main, connect_reader
 from receiver.store.sqlite.ledger import Ledger
 from receiver.store.sqlite.migrate import migrate, shipped
 from receiver.store.sqlite.reader import SqliteReader
@@ -57,14 +57,16 @@ class SqliteStore:
 
         Raises StoreUnavailable when the files cannot be read. Keep it short: the write-ahead log grows meanwhile.
         """
-        view = self._take_view()
+        view: _View | None = None
         try:
+            view = self._take_view()
             with view.opened() as reader:
                 yield reader
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise StoreUnavailable(f"the store cannot be read: {error}") from error
         finally:
-            self._put_back(view)
+            if view is not None:
+                self._put_back(view)
 
     def on_commit(self, wake: Callable[[], None]) -> None:
         """Call `wake` (from the writer's thread) after every commit that planned or freed an action."""
@@ -148,6 +150,7 @@ def _open(data_dir: Path, clock: Callable[[], int], master_key: bytes | None, re
     keyring = Keyring(keys, master, connect_keys, clock)
     connection = connect_main(path)
     try:
+        keyring.check_files = Mooring(path, keys).check
         migrate(connection, path, shipped())
         _bind(connection, path, keyring)
         return SqliteStore(path, connection, keyring, rejects_kept)

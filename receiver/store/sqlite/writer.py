@@ -175,10 +175,21 @@ class Writer:
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  # whatever it was: nobody may be left waiting, nothing half-written
             self._rollback()
+            if isinstance(error, sqlite3.Error) and is_trouble(error):
+                batch += self._take_waiting()
             for ticket in batch:
                 ticket.raised = _unavailable(error)
             return False
         return ledger.woke
+
+    def _take_waiting(self) -> list[Ticket]:
+        """Everything in line: each batch would wait for the same trouble anew, longer than any sender."""
+        taken: list[Ticket] = []
+        with suppress(Empty):
+            while (ticket := self._waiting.get_nowait()) is not _END:
+                taken.append(ticket)
+            self._waiting.put(_END)
+        return taken
 
     def _run_job(self, ticket: Ticket, ledger: Ledger) -> None:
         execute, mark = self._connection.execute, ledger.mark()

@@ -121,7 +121,7 @@ def test_certain_mistakes_are_found_with_their_place(text: str, offset: int, mes
         ("max(event.matches.map(m, m.similarity)) >= 70.0", Kind.BOOL),
         ("!(event.country in lists.trusted)", Kind.BOOL),
         ("event.matches.filter(m, m.is_blocklisted ?? false).size() >= 3", Kind.BOOL),
-        ("event.liveness.score", None),
+        ("event.liveness.score", Kind.NUMBER),
         ("raw.any.thing[0]['k'].at.all", None),
         ("box.anything > 1 || box['k']", Kind.BOOL),
         ("max(lists.limits) >= 1", Kind.BOOL),

@@ -149,8 +149,7 @@ CREATE TABLE review (
   opened_at   INTEGER NOT NULL,
   resolved_at INTEGER,
   resolved_by TEXT,
-  resolution  TEXT,
-  note        BLOB                        -- sealed
+  note        BLOB                        -- sealed: {resolution, note}
 );
 CREATE INDEX review_state ON review (state, n);
 CREATE INDEX review_event ON review (event_n);
