@@ -85,7 +85,7 @@ async def test_kill_and_restart(yard: Yard, tmp_path: Path) -> None:
 
 async def test_two_processes_share_the_work(yard: Yard, tmp_path: Path) -> None:
     """While both live, no attempt runs twice, every session keeps its order, and both take part."""
-    with process(tmp_path, "first", 5.0, 0.1) as one, process(tmp_path, "second", 5.0, 0.1) as two:
+    with process(tmp_path, "first", 5.0, 0.5) as one, process(tmp_path, "second", 5.0, 0.5) as two:
         plan_all(yard)
         await until(lambda: all_done(yard), 60)
         for child in (one, two):

@@ -18,8 +18,8 @@ from typing import Any
 
 import httpx
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from receiver.config import load_configuration
@@ -82,8 +82,11 @@ class Vendor:
             ]
         )
 
-    async def _update(self, request: Request) -> JSONResponse:
-        body = await request.json()
+    async def _update(self, request: Request) -> Response:
+        try:
+            body = await request.json()
+        except ClientDisconnect:  # the receiver was killed while it sent
+            return Response(status_code=400)
         self.updates.append((request.path_params["session_id"], body.get("comment", "")))
         await asyncio.sleep(random.random() * 0.01)
         return JSONResponse({"session_id": request.path_params["session_id"]})
@@ -91,8 +94,11 @@ class Vendor:
     async def _decision(self, request: Request) -> JSONResponse:
         return JSONResponse({"session_id": request.path_params["session_id"], "status": "In Review"})
 
-    async def _block(self, request: Request) -> JSONResponse:
-        self.blocklistings.append((await request.json())["session_id"])
+    async def _block(self, request: Request) -> Response:
+        try:
+            self.blocklistings.append((await request.json())["session_id"])
+        except ClientDisconnect:
+            return Response(status_code=400)
         await asyncio.sleep(random.random() * 0.01)
         return JSONResponse({"message": "Successfully updated blocklist."})
 
