@@ -85,6 +85,7 @@ class _Run:
         self._plan: list[PlannedAction] = []
         self._claims: list[_StatusClaim] = []
         self._notes: list[str] = []
+        self._told: dict[int, JsonValue] = {}  # by identity: what is read lives as long as the event
 
     def go(self, rules: Sequence[Rule]) -> None:
         """Look at each rule, until one that fires stops. Raises _Fault."""
@@ -144,13 +145,21 @@ class _Run:
         for formula in rule.conditions:
             value, fault = self._truth(formula)
             inputs, missing = formula.expression.inputs(self._scope)
-            shown = {path: _shown(read) for path, read in inputs.items()}
+            shown = {path: self._shown(read) for path, read in inputs.items()}
             conditions.append(ConditionTrace(formula.expression.text, value, formula.line, shown, missing))
             if fault is not None and fired is not False:
                 raise fault
             if value is False or (value is None and fired):
                 fired = value
         return True if fired is None and rule.on_missing == "fire" else fired
+
+    def _shown(self, value: JsonValue) -> JsonValue:
+        """The value as explanations hold it. Many conditions read the same one: it is measured once."""
+        if not isinstance(value, str | list | dict):
+            return value
+        if id(value) not in self._told:
+            self._told[id(value)] = _shown(value)
+        return self._told[id(value)]
 
     def _truth(self, formula: Formula) -> tuple[bool | None, _Fault | None]:
         try:
