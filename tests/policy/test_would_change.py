@@ -232,9 +232,7 @@ EVENTS = st.fixed_dictionaries(
 RAWS = st.sampled_from([{}, {"x": None}, {"x": {}}, {"x": {"y": None}}, {"x": {"y": 1}}, {"x": {"y": 9}}])
 
 
-def value_as_told(
-    path: str, op: str, value: Any, now: Any, draw: Any
-) -> Any:
+def value_as_told(path: str, op: str, value: Any, now: Any, draw: Any) -> Any:
     """Some value of which the told relation is true."""
     match op:
         case "<" | "<=" | ">" | ">=":
