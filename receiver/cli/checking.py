@@ -89,7 +89,7 @@ def init(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
         click.echo(f"wrote {path}")
     click.echo(
-        "Next: export DIDIT_WEBHOOK_SECRET and HOOKWARDEN_API_TOKEN (16 characters or more each) and DIDIT_API_KEY, then\n"
+        "Next: export DIDIT_WEBHOOK_SECRET, HOOKWARDEN_API_TOKEN (16 characters or more each) and DIDIT_API_KEY, then\n"
         "  hookwarden check\n  hookwarden serve"
     )
 
