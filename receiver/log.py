@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import structlog
 
@@ -23,3 +24,9 @@ def log_to_stderr() -> None:
         structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
     ]
     structlog.configure(processors=processors, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+
+def place_of(error: BaseException) -> str:
+    """Where an exception was raised, as `file.py:line`: all that may be logged beside its type."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"

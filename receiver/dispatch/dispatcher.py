@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import hashlib
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from receiver.contract import ActionCall, ActionSpec, Handler, Outcome
 from receiver.dispatch.settle import OnDone, settle
 from receiver.dispatch.verdict import Answer, Attempt, RetryRules, judge, without_effect
 from receiver.errors import StoreUnavailable, VendorError
+from receiver.log import place_of
 from receiver.store.port import Claim, Ending, Store, Transaction
 
 __all__ = ["Dispatcher", "Observation", "RetryRules"]
@@ -160,7 +160,7 @@ class Dispatcher:
                     log.warning("store unavailable; actions wait", fault=str(error))
                 self._store_away = True
             except Exception as error:  # noqa: BLE001 - one turn that goes wrong must not stop all actions
-                log.error("a turn of the dispatcher failed", fault=type(error).__name__, at=_place(error))
+                log.error("a turn of the dispatcher failed", fault=type(error).__name__, at=place_of(error))
             await self._rest()
 
     async def _rest(self) -> None:
@@ -243,7 +243,7 @@ class Dispatcher:
             if not isinstance(error, VendorError):
                 # no message: it may hold anything
                 action_id = ready.claim.action_id
-                log.error("a handler failed", action_id=action_id, fault=type(error).__name__, at=_place(error))
+                log.error("a handler failed", action_id=action_id, fault=type(error).__name__, at=place_of(error))
             return error
 
     async def _ask(self, ready: _Ready) -> Outcome:
@@ -287,9 +287,3 @@ def _call(claim: Claim) -> ActionCall:
         attempt=claim.attempt,
         repeated=claim.repeated,
     )
-
-
-def _place(error: BaseException) -> str:
-    """Where an exception was raised, as `file.py:line`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"

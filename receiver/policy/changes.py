@@ -15,18 +15,15 @@ from typing import Any, Final, TypeAlias
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.expression import UNDECIDED, Budget, Expression, ExpressionFault
-from receiver.policy.expressions.reads import reads
+from receiver.policy.expressions.reads import as_path, reads
 from receiver.policy.expressions.syntax import (
     Binary,
     Call,
     Has,
-    Index,
     Literal,
     Logic,
     Macro,
-    Name,
     Node,
-    Select,
     Ternary,
     Unary,
     children,
@@ -118,17 +115,11 @@ def _places(node: Node, scope: Scope, bound: _Bound) -> Iterator[Place]:
 
 def _place(node: Node, bound: _Bound) -> Place | None:
     """The place that a plain path names; None for anything else."""
-    steps: list[str | int] = []
-    while not isinstance(node, Name):
-        match node:
-            case Select(_, operand, field):
-                steps.append(field)
-            case Index(_, operand, Literal(_, str() | int() as index)) if not isinstance(index, bool):
-                steps.append(index)
-            case _:
-                return None
-        node = operand
-    return (*bound.get(node.name, (node.name,)), *reversed(steps))
+    path = as_path(node)
+    if path is None:
+        return None
+    root, steps = path
+    return (*bound.get(root.name, (root.name,)), *steps)
 
 
 def _elements(node: Macro, scope: Scope, bound: _Bound) -> Iterator[_Bound]:

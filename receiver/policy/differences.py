@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from receiver.contract import ConditionTrace, Decision, JsonObject, JsonValue, PlannedAction, RuleTrace
+from receiver.policy.explain import condition_document
 
 FIRED, NOT_FIRED, UNDECIDED = "fired", "not fired", "undecided"
 
@@ -177,23 +178,14 @@ def _rule_document(change: RuleChange) -> JsonObject:
         "new": change.becomes,
         "looked_at": {"old": change.old is not None, "new": change.new is not None},
         "decided_by": {
-            "old": condition_document(change.old_condition),
-            "new": condition_document(change.new_condition),
+            "old": _condition_or_none(change.old_condition),
+            "new": _condition_or_none(change.new_condition),
         },
     }
 
 
-def condition_document(condition: ConditionTrace | None) -> JsonValue:
-    """A condition with the values that it read."""
-    if condition is None:
-        return None
-    return {
-        "expr": condition.expr,
-        "value": condition.value,
-        "line": condition.line,
-        "inputs": dict(condition.inputs),
-        "missing": list(condition.missing),
-    }
+def _condition_or_none(condition: ConditionTrace | None) -> JsonValue:
+    return None if condition is None else condition_document(condition)
 
 
 def _call(action: PlannedAction | None) -> JsonValue:

@@ -29,11 +29,12 @@ def _rule(rule: RuleTrace) -> JsonObject:
         "fired": rule.fired,
         "mode": rule.mode,
         "line": rule.line,
-        "conditions": [_condition(condition) for condition in rule.conditions],
+        "conditions": [condition_document(condition) for condition in rule.conditions],
     }
 
 
-def _condition(condition: ConditionTrace) -> JsonObject:
+def condition_document(condition: ConditionTrace) -> JsonObject:
+    """A condition with the values that it read."""
     return {
         "expr": condition.expr,
         "value": condition.value,

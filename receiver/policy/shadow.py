@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from receiver.contract import Decision, JsonObject, PlannedAction, RuleTrace
-from receiver.policy.differences import FIRED, NOT_FIRED, UNDECIDED, condition_document, state_of
+from receiver.policy.differences import FIRED, NOT_FIRED, UNDECIDED, state_of
+from receiver.policy.explain import condition_document
 from receiver.policy.gallery import Gallery, Tally
 from receiver.policy.recall import PastEvent
 

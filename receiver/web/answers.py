@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from starlette.responses import Response
+
+from receiver.log import place_of
 
 
 class JsonAnswer(Response):
@@ -26,9 +27,7 @@ log = structlog.get_logger(__name__)
 
 def internal_error(fault: Exception) -> JsonAnswer:
     """A fault of ours: to be tried again. The log names its kind and place, never its message, which may hold data."""
-    frames = traceback.extract_tb(fault.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
-    log.error("internal error", kind=type(fault).__name__, at=place)
+    log.error("internal error", kind=type(fault).__name__, at=place_of(fault))
     return error(503, "unavailable", "an internal error; try again", {"retry-after": "5"})
 
 
