@@ -8,7 +8,7 @@ the slash is part of the path.
 from __future__ import annotations
 
 from handlers.didit_params import BlocklistParams, DecisionParams, FaceSearchParams, UpdateStatusParams
-from handlers.didit_wire import face_search_result, image_link, readable_decision
+from handlers.didit_wire import FaceSearchResult, face_search_result, image_link, readable_decision
 from handlers.http import VendorClient, segment
 from handlers.images import Image, ImageFetcher, link_is_gone
 from handlers.redact import public_text
@@ -21,6 +21,7 @@ FACE_SEARCH = ActionSpec(
     description="Search the session's face among all faces of the application. One credit per search.",
     vendor="didit",
     billable=True,
+    result=FaceSearchResult,
 )
 BLOCKLIST_ADD = ActionSpec(
     name="didit.blocklist_add",

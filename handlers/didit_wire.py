@@ -6,10 +6,11 @@ Facts: docs.didit.me; where versions differ, both shapes are read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypedDict
 
 from handlers.didit_params import FaceSearchParams
 from handlers.redact import redact
-from receiver.contract import EventDocument, JsonObject, JsonValue
+from receiver.contract import EventDocument, JsonObject, JsonValue, MatchDocument
 
 # selfies before the chip's photo before the document's; V3 decisions hold lists, V2 ones a single object
 _IMAGE_PLACES = (
@@ -25,6 +26,25 @@ _WARNING_DATA = (
     "blocklisted_session_number",
     "api_service",
 )
+
+
+class FoundWarning(TypedDict):
+    """What Didit warns of in the answer to a search."""
+
+    tag: str | None
+    severity: str | None
+    data: JsonValue
+
+
+class FaceSearchResult(TypedDict):
+    """What rules see as `result` of a face search: the shape of what `face_search_result` gives."""
+
+    status: str | None
+    total_matches: int
+    matches: list[MatchDocument]
+    warnings: list[FoundWarning]
+    request_id: str | None
+    vendor_total: float | None
 
 
 def image_link(decision: JsonObject) -> str | None:

@@ -7,9 +7,10 @@ stays as it stands.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +22,7 @@ from receiver.errors import ConfigurationError, Problem
 from receiver.policy.findings import Findings, KeyCodes
 from receiver.signatures.secrets import weak_secret
 from receiver.signatures.table import SCHEMES
+from receiver.suggestion import suggestion
 from receiver.vendors.table import VENDORS
 from receiver.yamltext import Document, read_yaml
 from receiver.yamltext import Path as Place
@@ -31,7 +33,17 @@ _SIZE = re.compile(r"([0-9]+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?\Z")
 _BYTES = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _EITHER = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_CODES = KeyCodes("key", unknown="C002", missing="C008", wrong="C003")
+CONFIG_CODES: Mapping[str, str] = {
+    "C001": "a file cannot be read, or is not UTF-8 text",
+    "C002": "a key that config.yaml does not have",
+    "C003": "a value of the wrong kind or form",
+    "C004": "an environment variable that is not set, or a `$` that begins none",
+    "C005": "a secret, token or API key that is missing, or protects nothing",
+    "C006": "a store, vendor or scheme that does not exist",
+    "C007": "a policy file that cannot be read",
+    "C008": "a key that must be there is not",
+    "C009": "the policy calls a vendor that is not configured",
+}
 
 
 def _duration(value: object) -> object:
@@ -56,8 +68,19 @@ Duration = Annotated[
     float, BeforeValidator(_duration), Field(gt=0, description="seconds, or text such as 500ms, 30s, 5m, 24h")
 ]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0, description="bytes, or text such as 512KiB, 1MiB")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_HOST_NAME = r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
+_BASE_URL = r"^https?://[^/?#\s]+/?$"
+Name = Annotated[str, Field(pattern=_NAME)]
+HostName = Annotated[str, Field(pattern=_HOST_NAME)]
+FORMS = {
+    _NAME: "must be letters, digits, `-` and `_`, the first of them a letter or digit, at most 64",
+    _HOST_NAME: "must be a host, or host:port, without http:// and without a path",
+    _BASE_URL: "must be http(s)://host or http(s)://host:port, without a path",
+}
+_CODES = KeyCodes("key", unknown="C002", missing="C008", wrong="C003", forms=FORMS)
+_WRITE_ONE = "; `hookwarden init` writes one, --config or HOOKWARDEN_CONFIG names another"
+_POLICY_KEYS = {"rules", "let", "lists", "status_order"}  # at the top of a file: this is a policy
 Role = Literal["reader", "pii_reader", "analyst", "operator"]
 
 
@@ -106,7 +129,7 @@ class SourceSettings(_Section):
 class VendorSettings(_Section):
     """One vendor's API. `timeout` is for a whole call."""
 
-    base_url: str = Field(pattern=r"^https?://[^/?#\s]+/?$")
+    base_url: str = Field(pattern=_BASE_URL)
     api_key: str = Field(repr=False)
     timeout: Duration = 30.0
 
@@ -183,12 +206,13 @@ def load_configuration(
     """Read config.yaml and the policy files it names. Raises ConfigurationError with every problem found, those that
     `check` finds in the policy documents (given also whether they stand inline) among them.
     """
-    document = read_yaml(read_text(path), _shown(path))
+    document = read_yaml(read_text(path, _WRITE_ONE), _shown(path))
     problems = list(_expand(document, environment))
     settings = _validate(document, problems)
-    if settings is not None:
+    readable = settings or _readable_part(document)
+    if readable is not None:
         unset = {(problem.line, problem.column) for problem in problems if problem.code == "C004"}
-        problems.extend(problem for problem in _semantic_problems(document, settings) if _place(problem) not in unset)
+        problems.extend(problem for problem in _semantic_problems(document, readable) if _place(problem) not in unset)
     policies = _policy_documents(path, document, problems)
     if check is not None:
         problems.extend(
@@ -202,19 +226,18 @@ def load_configuration(
     return Configuration(path, settings, policies, isinstance(settings.policy, dict), tuple(problems))
 
 
-def read_text(path: Path) -> str:
-    """A text file, or a ConfigurationError that says why not."""
+def read_text(path: Path, cure: str = "") -> str:
+    """A text file, or a ConfigurationError that says why not, and `cure` where it cannot be opened."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Windows editors put a mark (BOM) before the text
     except OSError as error:
-        said = error.strerror or type(error).__name__
-        cure = "; `hookwarden init` writes one, --config or HOOKWARDEN_CONFIG names another" if path.suffix else ""
-        raise ConfigurationError(
-            [Problem(_shown(path), 1, 1, "error", "C001", f"cannot be read: {said}{cure}")]
-        ) from None
+        said = f"the file cannot be read: {error.strerror or type(error).__name__}{cure}"
     except UnicodeDecodeError as error:
-        problem = Problem(_shown(path), 1, 1, "error", "C001", f"is not UTF-8 text (byte {error.start})")
-        raise ConfigurationError([problem]) from None
+        wide = error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        said = (
+            "the file is UTF-16 text: save it as UTF-8" if wide else f"the file is not UTF-8 text (byte {error.start})"
+        )
+    raise ConfigurationError([Problem(_shown(path), 1, 1, "error", "C001", said)])
 
 
 def _shown(path: Path) -> str:
@@ -258,22 +281,61 @@ def _expand_value(
 
 
 def _validate(document: Document, problems: list[Problem]) -> Settings | None:
+    other = _something_else(document.value)
+    if other:
+        problems[:] = [document.problem((), "C003", other)]
+        return None
     try:
         return Settings.model_validate(document.value)
     except ValidationError as error:
         found = Findings(document)
         for finding in error.errors(include_url=False):
             place = tuple(step for step in finding["loc"] if not str(step).startswith("function-"))
-            found.misfit(place, finding, Settings, _CODES)
+            if place == ("policy",) and finding["type"] == "missing":
+                said = "the key 'policy' is missing: write the policy under it, or the name of its file"
+                found.error((), _CODES.missing, said)
+            else:
+                found.misfit(place, finding, Settings, _CODES)
         problems.extend(found.problems)
         return None
 
 
+def _readable_part(document: Document) -> Settings | None:
+    """The sections and sources that are right, so that what they mean can be checked although others are wrong."""
+    value = document.value if isinstance(document.value, dict) else {}
+    sections: dict[str, Any] = {key: part for key, part in value.items() if key in Settings.model_fields}
+    sections["policy"] = ""
+    try:
+        Settings.model_validate(sections)
+    except ValidationError as error:
+        for section, *names in (finding["loc"] for finding in error.errors(include_url=False)):
+            if section == "sources" and names and "sources" in sections:
+                left = {name: source for name, source in sections["sources"].items() if name != names[0]}
+                sections["sources"] = left
+            else:
+                sections.pop(str(section), None)
+    return Settings.model_validate(sections)
+
+
+def _something_else(value: JsonValue) -> str | None:
+    """What the file is, if it is no configuration at all."""
+    if value is None:
+        return f"the file is empty{_WRITE_ONE}"
+    if not isinstance(value, dict):
+        return "a configuration must be a mapping with `sources`, `policy` and so on"
+    if "policy" not in value and value.keys() & _POLICY_KEYS:
+        return (
+            "this is a policy, not a configuration: `hookwarden check FILE` reads it; in config.yaml `policy:` names it"
+        )
+    return None
+
+
 def _semantic_problems(document: Document, settings: Settings) -> Iterator[Problem]:
-    if settings.store.startswith("postgresql://"):
+    kind = settings.store.partition(":")[0]  # what follows may hold a password
+    if kind == "postgresql":
         yield document.problem(("store",), "C006", "PostgreSQL is not available in this version; write `store: sqlite`")
     elif settings.store != "sqlite":
-        yield document.problem(("store",), "C006", f"unknown store {settings.store!r}; write `store: sqlite`")
+        yield document.problem(("store",), "C006", f"unknown store {kind!r}; write `store: sqlite`")
     for name, source in settings.sources.items():
         yield from _source_problems(document, ("sources", name), source)
     names = [token.name for token in settings.api.tokens]
@@ -295,10 +357,10 @@ def _place(problem: Problem) -> tuple[int, int]:
 
 def _source_problems(document: Document, where: Place, source: SourceSettings) -> Iterator[Problem]:
     if source.vendor not in VENDORS:
-        message = f"unknown vendor {source.vendor!r}; known: {', '.join(sorted(VENDORS))}"
+        message = f"unknown vendor {source.vendor!r}{suggestion(source.vendor, VENDORS)}"
         yield document.problem((*where, "vendor"), "C006", message)
     if source.verify.scheme not in SCHEMES:
-        message = f"unknown scheme {source.verify.scheme!r}; known: {', '.join(sorted(SCHEMES))}"
+        message = f"unknown scheme {source.verify.scheme!r}{suggestion(source.verify.scheme, SCHEMES)}"
         yield document.problem((*where, "verify", "scheme"), "C006", message)
     if not source.verify.secrets:
         yield document.problem(
@@ -326,12 +388,19 @@ def _policy_documents(path: Path, document: Document, problems: list[Problem]) -
         try:
             documents.append(load_policy_file(path.parent / name))
         except ConfigurationError as error:
+            unread = next((problem for problem in error.problems if problem.code == "C001"), None)
             where: Place = ("policy",) if isinstance(value, str) else ("policy", index)
-            named = any(problem.code == "C001" for problem in error.problems)
-            problems.extend(
-                [document.problem(where, "C007", f"policy file {name}: {error}")] if named else error.problems
-            )
+            said = f"{name}: {unread.message}{_resembling(path.parent / name)}" if unread else ""
+            problems.extend([document.problem(where, "C007", said)] if unread else error.problems)
     return tuple(documents)
+
+
+def _resembling(path: Path) -> str:
+    """A file beside a missing one that may have been meant."""
+    if path.exists() or not path.parent.is_dir():
+        return ""
+    found = suggestion(path.name, [other.name for other in path.parent.iterdir() if other.suffix == path.suffix])
+    return found if "did you mean" in found else ""
 
 
 def load_policy_file(path: Path) -> Document:

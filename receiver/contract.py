@@ -130,6 +130,16 @@ class EventDocument(TypedDict):
     echo: bool
 
 
+class ActionDocument(TypedDict):
+    """What expressions see as `action` in rules on an action's result: the call that gave it."""
+
+    action_id: str
+    name: str
+    rule: str
+    params: JsonValue
+    attempt: int
+
+
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The verifier's yes. `method` names the scheme's way (such as `x-signature`), `secret` is the index of the secret
@@ -284,6 +294,7 @@ class ActionSpec:
     once: Literal["session", "event"] = "session"
     plain: tuple[str, ...] = ()  # parameters that stand in the record in the clear for good: no template may fill them
     sets_status: bool = False  # its `status` parameter is the session's status: the most severe one wins
+    result: type | None = None  # a TypedDict, where the shape of its result is known
     echoes: Callable[[JsonObject], str | None] | None = None  # the status whose `status.updated` this call will cause
 
 

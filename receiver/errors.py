@@ -14,6 +14,9 @@ HookwardenError
     ├── AnswerUnreadable    2xx, but the answer was oversized or not what was promised: the effect may have happened
     └── LinkRefused         an image link that we do not follow; nothing was contacted
 
+Below the root are also ExpressionError and ExpressionFault, which stay inside the policy room and become findings or
+undecided decisions: see policy/expressions/faults.py.
+
 No message holds a secret, a signed link or a person's data.
 """
 

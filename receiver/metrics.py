@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -69,6 +69,14 @@ class Metrics:
         self._seconds = Histogram(
             "hookwarden_attempt_seconds", "Duration of attempts.", ["action"], registry=self._registry, buckets=_SECONDS
         )
+        self._reloads = Counter(
+            "hookwarden_policy_reloads",
+            "Changes of the policy while it runs, by result: taken into use, or refused.",
+            ["result"],
+            registry=self._registry,
+        )
+        for result in ("taken", "refused"):
+            self._reloads.labels(result)
         self._registry.register(_StoreGauges(store))
 
     def observe(self, attempt: Observation) -> None:
@@ -77,6 +85,18 @@ class Metrics:
         self._seconds.labels(attempt.action).observe(attempt.seconds)
         if attempt.repeated:
             self._repeats.labels(attempt.action).inc()
+
+    def policy_looked_at(self, result: str) -> None:
+        """Count one change of the policy: `taken` or `refused`."""
+        self._reloads.labels(result).inc()
+
+    def watch_policy(self, taken_at: Callable[[], float], refused: Callable[[], bool]) -> None:
+        """Show since when the policy is in force (Unix seconds), and whether what the files hold now is refused."""
+        for name, text, value in (
+            ("last_taken_timestamp_seconds", "When the policy in force was taken into use.", taken_at),
+            ("refused", "1 while the policy's files hold something that is not used.", refused),
+        ):
+            Gauge(f"hookwarden_policy_{name}", text, registry=self._registry).set_function(value)
 
     def page(self) -> bytes:
         """The whole page."""

@@ -20,18 +20,35 @@ from handlers.images import ImageFetcher
 from handlers.registry import SPECS, Tools, bind, unconfigured
 from handlers.sandbox.app import SandboxSettings, build_sandbox
 from handlers.sandbox.scenarios import TOUR, Scenario
-from receiver.config import Configuration, load_configuration
+from receiver.config import Configuration
 from receiver.contract import ActionCall, Handler, JsonObject, Outcome
 from receiver.dispatch.dispatcher import Dispatcher, RetryRules
 from receiver.errors import ConfigurationError, Problem, StoreUnavailable, VendorWaiting
 from receiver.intake import Source, sources
 from receiver.metrics import Metrics
 from receiver.policy.compile import Policy, compile_policy
+from receiver.publication import Publication, load_compiled, take_into_use
 from receiver.record import Arrival, Receipt, Recorder
 from receiver.store.port import Claim, Store, Transaction
 from receiver.store.sqlite.store import open_store
 from receiver.vendors.tags import KNOWN_TAGS
+from receiver.watching import Watcher
 from receiver.yamltext import Document
+
+__all__ = [
+    "System",
+    "build",
+    "build_sandbox_app",
+    "compile_configured",
+    "compile_documents",
+    "is_billable",
+    "load",
+    "load_whole",
+    "now_ms",
+    "open_configured_store",
+    "take_into_use",
+    "tour_scenarios",
+]
 
 EXIT_WITHIN = 25.0  # seconds from SIGTERM until running calls are left recorded; the whole exit takes less than 30
 UNWELL_FOR = 5.0  # seconds that a delivery which could not be stored makes us not ready
@@ -43,24 +60,14 @@ def now_ms() -> int:
 
 
 @dataclass(slots=True)
-class PolicyHolder:
-    """The policy in force. Swapped whole, by one assignment, so that a decision never sees half of a change."""
-
-    current: Policy
-
-    def __call__(self) -> Policy:
-        """The policy in force."""
-        return self.current
-
-
-@dataclass(slots=True)
 class System:
     """All parts, wired. `start` and `stop` belong to one event loop; storing works from any."""
 
     configuration: Configuration
     store: Store
     sources: Mapping[str, Source]
-    policy: PolicyHolder
+    policy: Publication
+    watcher: Watcher
     recorder: Recorder
     dispatcher: Dispatcher
     metrics: Metrics
@@ -70,6 +77,7 @@ class System:
     _exit_at: float | None = None
     _unwell_until: float = 0.0
     _running: asyncio.Task[None] | None = None
+    _watching: asyncio.Task[None] | None = None
 
     async def record(self, arrival: Arrival) -> Receipt:
         """Store and decide one delivery; returns when it is on disk. Raises StoreUnavailable."""
@@ -85,8 +93,9 @@ class System:
         return time.monotonic() >= self._unwell_until
 
     def start(self) -> None:
-        """Start carrying actions out."""
+        """Start carrying actions out, and watching the policy's files."""
         self._running = asyncio.create_task(self.dispatcher.run(), name="dispatcher")
+        self._watching = asyncio.create_task(self.watcher.run(), name="policy watcher")
 
     def begin_drain(self) -> None:
         """Take no new work from now on. The time until `stop` gives up on running calls counts from here."""
@@ -98,6 +107,9 @@ class System:
         """Take no new work; let running calls finish, or leave them recorded; then close everything."""
         self.begin_drain()
         assert self._exit_at is not None
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         if self._running is not None:
             await self.dispatcher.drain(max(0.0, self._exit_at - time.monotonic()))
             await self._running
@@ -113,6 +125,12 @@ def compile_documents(documents: Sequence[Document], *, inline: bool = False) ->
 def compile_configured(configuration: Configuration) -> Policy:
     """The configured policy, compiled. Raises ConfigurationError, also for actions whose vendor is not configured."""
     policy = compile_documents(configuration.policies, inline=configuration.inline_policy)
+    _refuse_unconfigured(configuration, policy)
+    return policy
+
+
+def _refuse_unconfigured(configuration: Configuration, policy: Policy) -> None:
+    """Raise ConfigurationError if the policy calls a vendor that is not configured."""
     named = {action.name for rule in policy.rules for action in rule.actions}
     missing = unconfigured(named, didit=configuration.settings.vendors.didit is not None)
     if missing and configuration.settings.actions.mode == "live":
@@ -125,20 +143,25 @@ def compile_configured(configuration: Configuration) -> Policy:
                 for name, vendor in missing
             ]
         )
-    return policy
+
+
+def is_billable(action: str) -> bool:
+    """Whether the vendor charges for an action; of one that is no more, nobody knows."""
+    return action in SPECS and SPECS[action].billable
 
 
 def load(path: Path, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
     """Read the configuration and try its policy. Raises ConfigurationError with every problem of both."""
-    return load_configuration(path, environment=environment, check=_policy_problems)
+    return load_whole(path, environment)[0]
 
 
-def _policy_problems(documents: Sequence[Document], inline: bool) -> Sequence[Problem]:
-    try:
-        compile_documents(documents, inline=inline)
-    except ConfigurationError as error:
-        return [problem for problem in error.problems if problem.severity == "error"]
-    return ()
+def load_whole(path: Path, environment: Literal["strict", "lenient"] = "strict") -> tuple[Configuration, Policy]:
+    """The same, with the policy compiled, for `build`."""
+    return load_compiled(path, _compile, environment)
+
+
+def _compile(documents: Sequence[Document], inline: bool) -> Policy:
+    return compile_documents(documents, inline=inline)
 
 
 def open_configured_store(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Store:
@@ -146,19 +169,23 @@ def open_configured_store(configuration: Configuration, clock: Callable[[], int]
     return open_store(configuration.settings.data_dir, clock=clock)
 
 
-def build(configuration: Configuration, clock: Callable[[], int] = now_ms) -> System:
-    """Wire everything. Raises ConfigurationError before anything is opened that could not be used."""
+def build(configuration: Configuration, policy: Policy | None = None, clock: Callable[[], int] = now_ms) -> System:
+    """Wire everything; `policy` is the configured one, if it is compiled already. Raises ConfigurationError before
+    anything is opened that could not be used.
+    """
     settings = configuration.settings
-    policy = PolicyHolder(compile_configured(configuration))
+    compiled = policy or _compile(configuration.policies, configuration.inline_policy)
+    _refuse_unconfigured(configuration, compiled)
     store = open_configured_store(configuration, clock)
     metrics = Metrics(store)
+    publication = _publication(configuration, compiled, store, metrics, clock)
     didit = settings.vendors.didit
     tools = Tools(
         didit=didit_client(didit.base_url, didit.api_key, didit.timeout) if didit else None,
         images=ImageFetcher(frozenset(settings.images.allow_hosts)),
     )
     dry_run = settings.actions.mode == "dry_run"
-    recorder = Recorder(policy, dry_run=dry_run)
+    recorder = Recorder(publication, dry_run=dry_run)
 
     def record_result(tx: Transaction, claim: Claim, result: JsonObject) -> None:
         recorder.result(tx, claim, result, clock())
@@ -177,8 +204,34 @@ def build(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Sy
         observe=metrics.observe,
     )
     store.on_commit(dispatcher.wake)
-    store.submit(lambda tx: take_into_use(tx, policy.current, "serve", clock())).result()
-    return System(configuration, store, sources(settings), policy, recorder, dispatcher, metrics, tools, clock)
+    publication.begin()
+    return System(
+        configuration,
+        store,
+        sources(settings),
+        publication,
+        Watcher(publication),
+        recorder,
+        dispatcher,
+        metrics,
+        tools,
+        clock,
+    )
+
+
+def _publication(
+    configuration: Configuration, policy: Policy, store: Store, metrics: Metrics, clock: Callable[[], int]
+) -> Publication:
+    """The policy in force. Later versions too may call only the vendors that this process has clients for."""
+
+    def compile_later(documents: Sequence[Document], inline: bool) -> Policy:
+        later = _compile(documents, inline)
+        _refuse_unconfigured(configuration, later)
+        return later
+
+    publication = Publication(configuration, policy, compile_later, store, clock, metrics.policy_looked_at)
+    metrics.watch_policy(lambda: publication.version.at / 1000, lambda: publication.refused is not None)
+    return publication
 
 
 def _call_nobody(handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
@@ -204,9 +257,3 @@ def build_sandbox_app(*, api_key: str, webhook_url: str | None, webhook_secret: 
 def tour_scenarios() -> Sequence[Scenario]:
     """The demo's tour."""
     return TOUR
-
-
-def take_into_use(tx: Transaction, policy: Policy, actor: str, at: int) -> None:
-    """The record keeps every policy version that decided, and says who took it into use and when."""
-    tx.add_policy(policy.ref.sha256, policy.ref.name, policy.text, None, at)
-    tx.add_note("policy", actor, at, {"policy_sha256": policy.ref.sha256, "name": policy.ref.name})

@@ -16,6 +16,7 @@ import yaml
 
 from receiver.contract import JsonObject, JsonValue
 from receiver.errors import ConfigurationError, Problem
+from receiver.yamlfaults import TEMPLATE_IN_THE_OPEN, fault_of
 
 Path: TypeAlias = tuple[str | int, ...]
 Mark: TypeAlias = tuple[int, int]
@@ -23,6 +24,7 @@ Mark: TypeAlias = tuple[int, int]
 MAX_NODES = 500_000  # after aliases are followed: a bomb of nested aliases ends here
 MAX_DEPTH = 64
 
+_TAG = "tag:yaml.org,2002:str"  # stands for all types: values are typed by `_plain_scalar`
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _OCTAL = re.compile(r"0o[0-7]+\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
@@ -31,6 +33,15 @@ _CONSTANTS: dict[str, JsonValue] = {"": None, "~": None, "null": None, "Null": N
 _CONSTANTS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 # 1.1 readers take these for other types; the checker warns of them
 LEGACY_BOOLEANS = frozenset("y Y yes Yes YES n N no No NO on On ON off Off OFF".split())
+
+YAML_CODES: Mapping[str, str] = {
+    "Y001": "the text is not YAML: indentation, quotes, brackets, or a character that begins no value",
+    "Y002": "a key stands twice in one mapping",
+    "Y003": "a key that is not text, or a number too large to be kept",
+    "Y004": "too many values once aliases are followed, or nested too deeply",
+    "Y005": "`<<` merges something that is not a mapping",
+    "Y006": "a value that YAML takes for a tag, since it begins with `!`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,43 +86,49 @@ class Document:
 
 def read_yaml(text: str, path: str) -> Document:
     """Read one YAML document. Raises ConfigurationError with every problem found (codes Y001-Y006)."""
-    reader = _Reader(path)
+    text = text.removeprefix("\ufeff")
+    reader = _Reader(path, text)
     try:
-        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise ConfigurationError([_syntax_problem(path, error)]) from None
+        raise ConfigurationError([_syntax_problem(path, text, error)]) from None
     except RecursionError:
-        raise ConfigurationError([Problem(path, 1, 1, "error", "Y001", "nested too deeply")]) from None
+        raise ConfigurationError([Problem(path, 1, 1, "error", "Y004", f"nested over {MAX_DEPTH} deep")]) from None
     value = reader.build(node, ()) if node is not None else None
     if reader.problems:
         raise ConfigurationError(reader.problems)
     return Document(path, text, value, reader.marks, reader.key_marks, frozenset(reader.plain))
 
 
-def _syntax_problem(path: str, error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
-    return Problem(path, line, column, "error", "Y001", f"not valid YAML: {said}{_hint(str(said))}")
-
-
-def _hint(said: str) -> str:
-    if "cannot start any token" in said and "\\t" in said:
-        return "; YAML indents with spaces, not tabs"
-    if "mapping values are not allowed" in said:
-        return "; put the value in quotes if it holds ': '"
-    return ""
+def _syntax_problem(path: str, text: str, error: yaml.YAMLError) -> Problem:
+    fault = fault_of(text, error)
+    return Problem(path, fault.line, fault.column, "error", "Y001", fault.message)
 
 
 def _mark(node: yaml.Node) -> Mark:
     return node.start_mark.line + 1, node.start_mark.column + 1
 
 
+class _Loader(yaml.CSafeLoader):
+    """Composes nodes without working out YAML 1.1 types, which nobody asks for here and which takes long."""
+
+    def resolve(self, kind: type[yaml.Node], value: object, implicit: object) -> str:
+        """The tag of a node that names none."""
+        return _TAG
+
+    def descend_resolver(self, current_node: object, current_index: object) -> None:
+        """Path resolvers are not used."""
+
+    def ascend_resolver(self) -> None:
+        """Likewise."""
+
+
 class _Reader:
     """Walks the composed nodes once, and collects values, marks and problems."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, text: str) -> None:
         self.path = path
+        self._text = text
         self.problems: list[Problem] = []
         self.marks: dict[Path, Mark] = {}
         self.key_marks: dict[Path, Mark] = {}
@@ -122,9 +139,16 @@ class _Reader:
         self.nodes += 1
         if self.nodes > MAX_NODES or len(where) > MAX_DEPTH:
             if not any(problem.code == "Y004" for problem in self.problems):
-                self._problem(node, "Y004", f"too large once aliases are followed, or nested over {MAX_DEPTH} deep")
+                self._problem(
+                    node,
+                    "Y004",
+                    f"too many values (over {MAX_NODES:,} once aliases are followed), or nested over {MAX_DEPTH} deep",
+                )
             return None
         self.marks.setdefault(where, _mark(node))
+        if not node.tag.startswith("tag:yaml.org,2002:") or self._text.startswith("!", node.start_mark.index):
+            self._problem(node, "Y006", "a value that begins with `!` is a tag to YAML: put the whole value in quotes")
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, where)
         if isinstance(node, yaml.SequenceNode):
@@ -139,7 +163,7 @@ class _Reader:
                 for source in self._merge_sources(value_node, merges):
                     merged = {**self._mapping(source, where, merges + 1), **merged}
                 continue
-            key = self._key(key_node)
+            key = self._key(key_node, node)
             if key is None:
                 continue
             place = (*where, key)
@@ -158,12 +182,18 @@ class _Reader:
             if isinstance(item, yaml.MappingNode) and self.nodes <= MAX_NODES and merges < MAX_DEPTH:
                 yield item
             else:
-                self._problem(item, "Y005", "'<<' takes a mapping, or a list of mappings")
+                self._problem(
+                    item, "Y005", "`<<` merges mappings: give it the alias of one (`*name`), or a list of such aliases"
+                )
 
-    def _key(self, node: yaml.Node) -> str | None:
+    def _key(self, node: yaml.Node, mapping: yaml.MappingNode) -> str | None:
         if isinstance(node, yaml.ScalarNode):
             return str(node.value)
-        self._problem(node, "Y003", "a key must be text")
+        follows = node.start_mark.index == mapping.start_mark.index + 1
+        if isinstance(node, yaml.MappingNode) and mapping.flow_style and follows:
+            self._problem(mapping, "Y003", TEMPLATE_IN_THE_OPEN)  # `{{ x }}`: a mapping whose key is a mapping
+        else:
+            self._problem(node, "Y003", "a key must be text")
         return None
 
     def _scalar(self, node: yaml.Node, where: Path) -> JsonValue:
@@ -171,13 +201,10 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode) and node.style:
             return text
         self.plain.add(where)
-        if node.tag.startswith("!") or not node.tag.startswith("tag:yaml.org,2002:"):
-            self._problem(node, "Y006", f"{node.tag!r} is read as a YAML tag; put the whole value in quotes")
-            return None
         try:
             return _plain_scalar(text)
         except ValueError:
-            self._problem(node, "Y003", "a number of this size is not kept; put it in quotes")
+            self._problem(node, "Y003", "no number of this size is kept: put it in quotes")
             return None
 
     def _problem(self, node: yaml.Node, code: str, message: str) -> None:

@@ -12,8 +12,13 @@ import click
 import pytest
 
 from handlers.registry import SPECS
+from receiver.cli.codes import ALL_CODES, CURES, code_table
 from receiver.cli.main import main
-from receiver.config import Settings
+from receiver.config import CONFIG_CODES, Settings
+from receiver.policy.codes import CODES
+from receiver.policy.suite import SUITE_CODES
+from receiver.store.codes import STORE_CODES
+from receiver.yamltext import YAML_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,7 +38,10 @@ def test_init_files_are_empty(package: str) -> None:
 
 
 def commands(group: click.Group, name: str) -> Iterator[str]:
-    for key, command in group.commands.items():
+    context = click.Context(group)
+    for key in group.list_commands(context):
+        command = group.get_command(context, key)
+        assert command is not None, key
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} {key}")
         else:
@@ -59,3 +67,22 @@ def test_every_room_of_the_map_exists() -> None:
     named = re.findall(r"^\| `((?:receiver|handlers)[^`]*)`", README, re.MULTILINE)
     assert len(named) > 8
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_code_is_in_the_readme_with_its_meaning() -> None:
+    """After a change: put what `python -m receiver.cli.codes` prints in place of the table."""
+    cure = "replace the table under `## Every code` in README.md with what `python -m receiver.cli.codes` prints"
+    assert f"\n{code_table()}\n" in README, cure
+
+
+def test_every_code_that_is_raised_has_a_meaning() -> None:
+    files = [path for room in ("receiver", "handlers") for path in (ROOT / room).rglob("*.py")]
+    raised = {code for path in files for code in re.findall(r'"([A-Z][0-9]{3})"', path.read_text(encoding="utf-8"))}
+    assert len(raised) > 40
+    assert raised - set(ALL_CODES) == set()
+
+
+def test_no_code_has_two_meanings() -> None:
+    tables = (CODES, YAML_CODES, CONFIG_CODES, STORE_CODES, SUITE_CODES)
+    assert len(ALL_CODES) == sum(map(len, tables))
+    assert set(CURES) <= set(ALL_CODES)

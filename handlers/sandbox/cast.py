@@ -11,19 +11,22 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from handlers.sandbox import features
-from handlers.sandbox.faces import Match, findings, search, warning
-from handlers.sandbox.features import Person, Pictures
+from handlers.sandbox.faces import Match, findings, same_document, search, warning
+from handlers.sandbox.features import Person, Pictures, finding
 from handlers.sandbox.images import fingerprint, selfie_jpeg, selfie_png
 from handlers.sandbox.media import ImageRef, Media
 from handlers.sandbox.state import DiditState, Face, Features, Session
+from receiver.contract import JsonObject
 
 _DAY: Final = 24 * 3600
+Findings = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One person's session. `looks_like`: similarity (0 to 100) to the faces of earlier parts; `blocked`: put on the
-    blocklist for face and document; `liveness` and `match` are findings (risk, log_type) of those two features.
+    """One person's session. `looks_like`: similarity (0 to 100) to the faces of earlier parts; `same_document`: earlier
+    parts that showed the same one; `blocked`: put on the blocklist for face and document. `liveness`, `match`,
+    `document`, `network`, `phone`, `email` and `aml` are findings (risk, log_type) of those features.
     """
 
     name: str
@@ -32,8 +35,16 @@ class Part:
     days_ago: int = 0
     liveness_score: float = 98.4
     match_score: float = 93.1
-    liveness: tuple[tuple[str, str], ...] = ()
-    match: tuple[tuple[str, str], ...] = ()
+    liveness: Findings = ()
+    luminance: float = 48.5
+    aml_score: float | None = None
+    match: Findings = ()
+    document: Findings = ()
+    network: Findings = ()
+    phone: Findings = ()
+    email: Findings = ()
+    aml: Findings = ()
+    same_document: tuple[str, ...] = ()
     looks_like: Mapping[str, float] = field(default_factory=dict)
     blocked: bool = False
 
@@ -130,6 +141,135 @@ TOURISTS: Final = (
         "cliente-ñ-20470",
     ),
     Part("older-shapes", Person("Tomas", "Berzins", "LV5519037", "LVA", "Latvia", gender="M"), "cust-20477"),
+    Part(
+        "reviewed-attack",
+        Person("Edvin", "Rask", "SE4410927", "SWE", "Sweden", gender="M"),
+        "cust-20503",
+        liveness_score=7.9,
+        liveness=(("LIVENESS_FACE_ATTACK", "error"),),
+    ),
+    Part(
+        "injected",
+        Person("Ruta", "Vaitke", "LT6610382", "LTU", "Lithuania"),
+        "cust-20511",
+        liveness=(("FRAME_INJECTION_SUSPECTED", "information"),),
+    ),
+    Part(
+        "blocked-document",
+        Person("Bastien", "Corbel", "FR9901338", "FRA", "France", gender="M"),
+        "cust-20518",
+        document=(("ID_DOCUMENT_IN_BLOCKLIST", "error"),),
+    ),
+    Part(
+        "returning",
+        Person("Ilka", "Brandvold", "NB2210774", "NOR", "Norway"),
+        "cust-08820",
+        document=(("DUPLICATED_DOCUMENT", "information"),),
+        same_document=("distant",),
+    ),
+    Part(
+        "second-account",
+        Person("Signe", "Tarm", "KX7740218", "FIN", "Finland"),
+        "cust-20526",
+        document=(("POSSIBLE_DUPLICATED_USER", "information"),),
+        same_document=("lookalike",),
+    ),
+    Part(
+        "attackers-face",
+        Person("Malin", "Orava", "FI3308127", "FIN", "Finland"),
+        "cust-20533",
+        looks_like={"lookalike": 91.2, "attack": 93.4},
+    ),
+    Part(
+        "trusted-look-alike",
+        Person("Ines", "Caldeira", "PT8821406", "PRT", "Portugal"),
+        "cust-20540",
+        looks_like={"lookalike": 74.6},
+    ),
+    Part(
+        "no-portrait",
+        Person("Goran", "Petrak", "HR2047715", "HRV", "Croatia", gender="M"),
+        "cust-20548",
+        match=(("NO_REFERENCE_IMAGE", "error"),),
+    ),
+    Part(
+        "too-dark",
+        Person("Alina", "Serban", "RO5512938", "ROU", "Romania"),
+        "cust-20555",
+        luminance=8.4,
+        liveness=(("LOW_FACE_LUMINANCE", "warning"),),
+    ),
+    Part(
+        "expired",
+        Person(
+            "Pavel", "Dvorsky", "CZ7710463", "CZE", "Czechia", expires="2026-03-31", email="pavel@mail.example.invalid"
+        ),
+        "cust-20561",
+        document=(("DOCUMENT_EXPIRED", "error"),),
+        email=(("BREACHED_EMAIL_DETECTED", "information"),),
+    ),
+    Part(
+        "forged-document",
+        Person("Luca", "Ferrante", "IT3391054", "ITA", "Italy", gender="M"),
+        "cust-20567",
+        document=(("PORTRAIT_MANIPULATION_DETECTED", "error"),),
+    ),
+    Part(
+        "wrong-number",
+        Person("Eszter", "Halasz", "HU88A21093", "HUN", "Hungary"),
+        "cust-20574",
+        document=(("DOCUMENT_NUMBER_FORMAT_MISMATCH", "warning"),),
+    ),
+    Part(
+        "underage",
+        Person("Jonas", "Weidel", "DE5530218", "DEU", "Germany", "2010-02-11", 16, gender="M"),
+        "cust-20580",
+        document=(("MINIMUM_AGE_NOT_MET", "error"),),
+    ),
+    Part("due-diligence", Person("Thida", "Aung", "MM4471029", "MMR", "Myanmar"), "cust-20586"),
+    Part(
+        "sanctioned",
+        Person("Viktor", "Malenko", "UA6620914", "UKR", "Ukraine", gender="M"),
+        "cust-20591",
+        aml_score=96.5,
+        aml=(("POSSIBLE_MATCH_FOUND", "warning"),),
+    ),
+    Part(
+        "namesake",
+        Person("Maria", "Silva", "BR1178340", "BRA", "Brazil"),
+        "cust-20597",
+        aml_score=84.0,
+        aml=(("POSSIBLE_MATCH_FOUND", "warning"),),
+    ),
+    Part(
+        "hidden",
+        Person(
+            "Dario",
+            "Novak",
+            "SI7750261",
+            "SVN",
+            "Slovenia",
+            gender="M",
+            ip_country="Singapore",
+            ip_country_code="SG",
+            ip_city="Singapore",
+            phone="+12025550187",
+            email="x81@throwaway.example.invalid",
+        ),
+        "cust-20604",
+        network=(
+            ("PRIVATE_NETWORK_DETECTED", "information"),
+            ("COUNTRY_FROM_DOCUMENT_DOES_NOT_MATCH_COUNTRY_FROM_IP", "information"),
+        ),
+        phone=(("VOIP_NUMBER_DETECTED", "information"),),
+        email=(("DISPOSABLE_EMAIL_DETECTED", "information"),),
+    ),
+    Part(
+        "undeliverable",
+        Person("Anouk", "Veldman", "NL2206518", "NLD", "Netherlands", email="anouk@nowhere.example.invalid"),
+        "cust-20611",
+        email=(("UNDELIVERABLE_EMAIL_DETECTED", "error"),),
+    ),
 )
 
 PARTS: Final = {part.name: part for part in (*EARLIER, *TOURISTS)}
@@ -156,7 +296,7 @@ def _enter(part: Part, state: DiditState, media: Media, now: int) -> None:
         workflow_id=state.new_id("workflow"),
         workflow_version=3,
         token=state.new_id(f"token:{part.name}"),
-        features=features_of(part, pictures, matches),
+        features=features_of(part, pictures, matches, _same_documents(part, state)),
         face=face,
     )
     session.status = worst(session.features)
@@ -187,26 +327,41 @@ def pictures_of(part: Part, state: DiditState) -> Pictures:
     return Pictures(*ids)
 
 
-def features_of(part: Part, pictures: Pictures, matches: list[Match]) -> Features:
-    """The V3 arrays of a part's session."""
+def _same_documents(part: Part, state: DiditState) -> list[JsonObject]:
+    return [same_document(state.sessions[state.new_id(f"session:{name}")]) for name in part.same_document]
+
+
+def features_of(part: Part, pictures: Pictures, matches: list[Match], documents: list[JsonObject]) -> Features:
+    """The V3 arrays of a part's session: `matches` are those of the face, `documents` those of the document."""
     found = [warning(risk, _ROUTING[risk], match) for risk, match in findings(matches)]
-    own = [warning(risk, log_type) for risk, log_type in part.liveness]
-    mismatch = [warning(risk, log_type, feature="FACEMATCH") for risk, log_type in part.match]
-    documents = [match.document() for match in matches]
+    own = _found(part.liveness, "LIVENESS")
+    faces = [match.document() for match in matches]
     person = part.person
+    age = person.age - 1.3
+    compared = all(risk != "NO_REFERENCE_IMAGE" for risk, _ in part.match)
     arrays: Features = {
-        "id_verifications": [features.id_verification(person, pictures)],
-        "liveness_checks": [
-            features.liveness_check(part.liveness_score, person.age - 1.3, pictures, documents, [*own, *found])
+        "id_verifications": [
+            features.id_verification(person, pictures, documents, _found(part.document, "ID_VERIFICATION"))
         ],
-        "face_matches": [features.face_match(part.match_score, pictures, mismatch)],
-        "ip_analyses": [features.ip_analysis(person)],
+        "liveness_checks": [
+            features.liveness_check(part.liveness_score, age, part.luminance, pictures, faces, [*own, *found])
+        ],
+        "face_matches": [
+            features.face_match(part.match_score if compared else None, pictures, _found(part.match, "FACEMATCH"))
+        ],
+        "ip_analyses": [features.ip_analysis(person, _found(part.network, "LOCATION"))],
     }
     if person.phone:
-        arrays["phone_verifications"] = [features.phone_verification(person.phone)]
+        arrays["phone_verifications"] = [features.phone_verification(person.phone, _found(part.phone, "PHONE"))]
     if person.email:
-        arrays["email_verifications"] = [features.email_verification(person.email)]
+        arrays["email_verifications"] = [features.email_verification(person.email, _found(part.email, "EMAIL"))]
+    if part.aml_score is not None:
+        arrays["aml_screenings"] = [features.aml_screening(part.aml_score, person, _found(part.aml, "AML"))]
     return arrays
+
+
+def _found(findings: Findings, feature: str) -> list[JsonObject]:
+    return [finding(risk, log_type, feature) for risk, log_type in findings]
 
 
 def worst(arrays: Features) -> str:

@@ -63,6 +63,18 @@ class Match:
         }
 
 
+def same_document(session: Session) -> JsonObject:
+    """A session that showed the same document, as an item of a document's `matches[]`: no face was compared."""
+    return {
+        **_session_fields(session),
+        "similarity_percentage": None,
+        "source": "session",
+        "match_image_url": None,
+        "is_blocklisted": False,
+        "is_allowlisted": False,
+    }
+
+
 def _session_fields(session: Session | None) -> JsonObject:
     if session is None:
         return dict.fromkeys(_SESSION_FIELDS)

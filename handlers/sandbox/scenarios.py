@@ -61,6 +61,36 @@ TOUR: Final = (
     Scenario("possible-blocklisted", "A face that may be one from the blocklist.", "possible-blocklisted"),
     Scenario("low-liveness", "The liveness score is too low to be sure.", "low-liveness"),
     Scenario("low-face-match", "Selfie and document portrait hardly resemble each other.", "low-face-match"),
+    Scenario("no-portrait", "The document shows no portrait to compare with.", "no-portrait"),
+    Scenario("too-dark", "The selfie is too dark; nothing else is wrong.", "too-dark"),
+    Scenario("expired", "The document has expired; nothing else is wrong.", "expired"),
+    Scenario("forged-document", "The portrait on the document was replaced.", "forged-document"),
+    Scenario("wrong-number", "The document number does not look like one of that country.", "wrong-number"),
+    Scenario("blocked-document", "A blocked document, shown by somebody else.", "blocked-document"),
+    Scenario("underage", "A boy of sixteen, whom the workflow only sends to review.", "underage", status="In Review"),
+    Scenario("returning", "A customer of old verifies once more, with the same document.", "returning"),
+    Scenario("second-account", "A customer's document, under another customer number.", "second-account"),
+    Scenario("trusted-look-alike", "Somebody who resembles a customer, from a trusted state.", "trusted-look-alike"),
+    Scenario("attackers-face", "A customer's double; a search finds the attacker of before.", "attackers-face"),
+    Scenario("due-diligence", "A flawless customer from a state that calls for more care.", "due-diligence"),
+    Scenario("sanctioned", "A name and birth date almost as on a sanctions list.", "sanctioned"),
+    Scenario("namesake", "A common name, a little like one on a list.", "namesake"),
+    Scenario("hidden", "A hidden connection, an internet number, a throw-away address.", "hidden"),
+    Scenario("injected", "The camera's pictures may have been injected.", "injected"),
+    Scenario("undeliverable", "An error for which the policy has no rule of its own.", "undeliverable"),
+    Scenario(
+        "reviewed-attack",
+        "An attack that another workflow only sends to review.",
+        "reviewed-attack",
+        status="In Review",
+    ),
+    Scenario(
+        "overruled",
+        "A reviewer approves that attack by hand.",
+        "reviewed-attack",
+        status="Approved",
+        comment="it was a poor camera",
+    ),
     Scenario("accents", "A name with accents, which the two signatures write differently.", "accents"),
     Scenario(
         "forged",
@@ -129,7 +159,9 @@ def _shown(scenario: Scenario, state: DiditState, at: int) -> Session:
     """The session as the event tells of it."""
     session = state.sessions[state.new_id(f"session:{scenario.session}")]
     if scenario.comment:
-        session = replace(session, reviews=[*session.reviews, review(session.status, scenario.comment, at)])
+        session = replace(
+            session, reviews=[*session.reviews, review(scenario.status or session.status, scenario.comment, at)]
+        )
     if scenario.shows:
-        session = replace(session, features=features_of(scenario.shows, pictures_of(scenario.shows, state), []))
+        session = replace(session, features=features_of(scenario.shows, pictures_of(scenario.shows, state), [], []))
     return session

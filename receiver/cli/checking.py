@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -14,29 +17,53 @@ from receiver.cli.output import FINDINGS, FINE, print_json, print_problems
 from receiver.config import load_policy_file
 from receiver.contract import JsonObject
 from receiver.errors import ConfigurationError, Problem
+from receiver.yamltext import Document
 
 _POLICY_MARK = "\npolicy:\n"
+_NO_POLICY = "this is a test document, not a policy: `hookwarden test FILE` reads it"
 
 
 @click.command()
-@click.argument("policies", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("policies", nargs=-1, type=click.Path(path_type=Path, exists=True))
 @config_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "github"]),
+    default="text",
+    show_default=True,
+    help="text: for people and editors. sarif: for code hosts. github: annotations in GitHub Actions.",
+)
 def check(policies: tuple[Path, ...], config_path: Path, form: str) -> None:
-    """Find every mistake in the configuration and its policy, or in the POLICIES given, before anything runs.
+    """Find every mistake in the configuration and its policy, or in the POLICIES (files or folders) given.
 
+    Several files are taken as one policy, in the order given.
     Exit status 0: no errors (warnings may be printed). 1: errors.
     """
-    problems = _policy_problems(policies) if policies else _configuration_problems(config_path)
-    if form == "json":
-        print_json([_document(problem) for problem in problems])
-    else:
-        print_problems(problems)
+    gc.disable()  # a short life: the collector would walk all documents again and again, and free nothing
+    problems = _problems_of_files(policies) if policies else _configuration_problems(config_path)
+    _print(problems, form)
     errors = sum(problem.severity == "error" for problem in problems)
     if form == "text":
         what = ", ".join(str(path) for path in policies) or str(config_path)
         click.echo(f"{what}: {_count(errors, 'error')}, {_count(len(problems) - errors, 'warning')}", err=True)
     sys.exit(FINDINGS if errors else FINE)
+
+
+def _print(problems: Sequence[Problem], form: str) -> None:
+    if form == "json":
+        print_json([_document(problem) for problem in problems])
+    elif form == "sarif":
+        from receiver.cli.sarif import sarif_log
+
+        print_json(sarif_log(problems))
+    elif form == "github":
+        from receiver.cli.annotate import annotation
+
+        for problem in problems:
+            click.echo(annotation(problem))
+    else:
+        print_problems(problems)
 
 
 def _count(number: int, word: str) -> str:
@@ -54,14 +81,48 @@ def _configuration_problems(config_path: Path) -> list[Problem]:
     return sorted([*configured.warnings, *policy.warnings])
 
 
-def _policy_problems(policies: tuple[Path, ...]) -> list[Problem]:
+def _problems_of_files(paths: tuple[Path, ...]) -> list[Problem]:
+    """The problems of all files: of each configuration, and of the policy files taken as one policy."""
     from receiver.wiring import compile_documents
 
+    problems: list[Problem] = []
+    policies: list[Document] = []
+    for path in _files(paths):
+        try:
+            document = load_policy_file(path)
+            kind = _kind(document)
+            if kind == "configuration":
+                problems += _configuration_problems(path)
+            elif kind == "test":
+                problems.append(document.problem((), "C003", _NO_POLICY))
+            else:
+                policies.append(document)
+        except ConfigurationError as error:
+            problems += error.problems
     try:
-        policy = compile_documents([load_policy_file(path) for path in policies])
+        problems += compile_documents(policies).warnings if policies else ()
     except ConfigurationError as error:
-        return list(error.problems)
-    return sorted(policy.warnings)
+        problems += error.problems
+    return sorted(problems)
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files named, and the policy files of folders."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.rglob("*.yaml") if not file.match("*_test.yaml"))
+        if not found:
+            raise click.UsageError(f"{path} holds no policy: no *.yaml but tests")
+        yield from found
+
+
+def _kind(document: Document) -> Literal["configuration", "policy", "test"]:
+    keys = document.value.keys() if isinstance(document.value, dict) else set()
+    if "rules" not in keys and "tests" in keys:
+        return "test"
+    return "configuration" if "rules" not in keys and keys & {"policy", "sources"} else "policy"
 
 
 def _document(problem: Problem) -> JsonObject:

@@ -121,13 +121,14 @@ def _empty(folder: Path) -> None:
 
 
 def _write_configuration(folder: Path, vendor_url: str, api_key: str, secret: str) -> Path:
-    """The commented example, pointed at the sandbox, with secrets of its own: a file that every command can use."""
+    """The example, pointed at the sandbox, with secrets of its own and its policy as it stands: for every command."""
     import yaml
 
     from receiver.yamltext import read_yaml
 
     _empty(folder)
-    document: Any = read_yaml(example_text(), "config.yaml").value
+    settings, mark, policy = example_text().partition("\npolicy:\n")
+    document: Any = read_yaml(settings, "config.yaml").value
     document["data_dir"] = "./data"
     document["api"]["tokens"][0]["token"] = secrets.token_hex(24)
     document["sources"]["didit"]["verify"]["secrets"] = [secret]
@@ -135,7 +136,8 @@ def _write_configuration(folder: Path, vendor_url: str, api_key: str, secret: st
     document["images"]["allow_hosts"] = [vendor_url.removeprefix("http://")]
     path = folder / "config.yaml"
     path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")
+    written = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    path.write_text(f"{written}{mark}{policy}", encoding="utf-8")
     return path
 
 
@@ -165,12 +167,21 @@ async def _show(tour: _Tour, event_id: str) -> None:
     event = document["event"]
     tags = cell(event["tags"])
     _say(f"   {event['type']} {cell(event['status'])}   tags {tags}{'   stale' if event['stale'] else ''}", "dim")
-    tell_decision(document["decision"])
+    _tell_decision(document["decision"])
     for action in document["actions"]:
         tell_action(action)
         if action["state"] not in _GOOD:
             tour.problems.append(f"{action['name']} of rule {action['rule']} is {action['state']}: {action['reason']}")
     tour.fired |= {rule["id"] for rule in document["decision"]["rules"] if rule["fired"]}
+
+
+def _tell_decision(decision: dict[str, Any]) -> None:
+    """The rules that came to something, whole; the others by name, so that the tour stays readable."""
+    telling = [rule for rule in decision["rules"] if rule["fired"] is not False]
+    silent = [rule["id"] for rule in decision["rules"] if rule["fired"] is False]
+    tell_decision({**decision, "rules": telling})
+    if silent:
+        _say(f"  did not fire: {', '.join(silent)}", "dim")
 
 
 async def _show_caused(tour: _Tour) -> None:
@@ -207,13 +218,14 @@ async def _settled(tour: _Tour, event_id: str) -> Any:
 
 def _judge(tour: _Tour) -> None:
     """Every shipped rule must have fired, and our own echo must have been recognised."""
-    silent = {rule.id for rule in tour.system.policy().rules} - tour.fired
+    rules = {rule.id for rule in tour.system.policy().rules}
+    silent = rules - tour.fired
     if silent:
         tour.problems.append(f"rules that never fired: {', '.join(sorted(silent))}")
     if not any(item["outcome"] == "echo" for item in _latest(tour.system)):
         tour.problems.append("no echo of our own status update came back")
     word, style = ("all as it should be", "bold green") if not tour.problems else ("see below", "bold red")
-    _say(f"\n{len(tour.seen)} events, {len(tour.fired)} rules fired: {word}", style)
+    _say(f"\n{len(tour.seen)} events, {len(tour.fired)} of {len(rules)} rules fired: {word}", style)
 
 
 def _next_steps(config_path: Path, url: str) -> None:

@@ -1,37 +1,64 @@
-"""The command line. Each command stands in the file of its kind; importing them costs little, running them more."""
+"""The command line. Each command stands in the file of its kind, and only the one that runs is imported."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
-from receiver.cli.checking import check, init
-from receiver.cli.demo import demo
-from receiver.cli.explaining import explain
-from receiver.cli.output import UNUSABLE, fail
-from receiver.cli.records import actions, audit, events, rejects, reviews
-from receiver.cli.schema import schema
-from receiver.cli.sending import send
-from receiver.cli.serving import sandbox, serve
-from receiver.cli.simulating import simulate
-from receiver.cli.testing import run_tests
 from receiver.errors import ConfigurationError, Conflict, HookwardenError, NotFound
+from receiver.suggestion import suggestion
+
+_COMMANDS: Final[Mapping[str, str]] = {  # name: module and what it is called there, in the order of a first day
+    "demo": "demo:demo",
+    "init": "checking:init",
+    "check": "checking:check",
+    "serve": "serving:serve",
+    "sandbox": "serving:sandbox",
+    "send": "sending:send",
+    "test": "testing:run_tests",
+    "explain": "explaining:explain",
+    "simulate": "simulating:simulate",
+    "schema": "schema:schema",
+    "events": "records:events",
+    "actions": "records:actions",
+    "reviews": "records:reviews",
+    "rejects": "records:rejects",
+    "audit": "records:audit",
+}
 
 
 class _Commands(click.Group):
     """The commands. What they raise on purpose ends in a message and the right exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """One of them, imported now."""
+        if cmd_name not in _COMMANDS:
+            ctx.fail(f"no such command {cmd_name!r}{suggestion(cmd_name, _COMMANDS)}")
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"receiver.cli.{module}"), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
+            from receiver.cli.output import fail
+
             fail(error)
         except (NotFound, Conflict) as error:
             raise click.ClickException(str(error)) from None
         except HookwardenError as error:
+            from receiver.cli.output import UNUSABLE
+
             click.echo(f"hookwarden: {error}", err=True)
             sys.exit(UNUSABLE)
 
@@ -43,23 +70,3 @@ def main() -> None:
 
     Exit status: 0 fine, 1 findings, 2 usage or configuration.
     """
-
-
-for command in (
-    schema,
-    run_tests,
-    explain,
-    simulate,
-    demo,
-    init,
-    serve,
-    sandbox,
-    send,
-    check,
-    events,
-    actions,
-    reviews,
-    rejects,
-    audit,
-):
-    main.add_command(command)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from receiver.cli.excerpt import excerpt, printable
 from receiver.contract import JsonObject
 from receiver.errors import ConfigurationError, Problem
 
 FINE, FINDINGS, UNUSABLE = 0, 1, 2
+_COLOURS = {"error": "red", "warning": "yellow"}
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -49,20 +52,37 @@ def cell(value: Any) -> str:
         return ", ".join(cell(item) for item in value) or "-"
     if isinstance(value, dict):
         return json.dumps(value)
-    text = str(value)
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return printable(str(value))
 
 
-def print_problems(problems: Iterable[Problem]) -> None:
-    """Findings, one a line, in the form that editors understand."""
+def print_problems(problems: Iterable[Problem], *, stderr: bool = False) -> None:
+    """Findings, each on one line in the form that editors understand, with the source line and a caret below."""
+    from receiver.cli.sources import Sources
+
+    sources = Sources()
+    colour = _is_coloured(sys.stderr if stderr else sys.stdout)
     for problem in problems:
-        click.echo(str(problem))
+        click.echo(_headline(problem), err=stderr, color=colour)
+        found = sources.line(problem)
+        if found is not None:
+            source, caret = excerpt(found[0], problem.line, found[1])
+            click.echo(f"{source}\n{click.style(caret, fg=_COLOURS[problem.severity])}", err=stderr, color=colour)
+
+
+def _headline(problem: Problem) -> str:
+    place = click.style(printable(f"{problem.path}:{problem.line}:{problem.column}:"), bold=True)
+    severity = click.style(problem.severity, fg=_COLOURS[problem.severity], bold=True)
+    return f"{place} {severity} {problem.code} {printable(problem.message)}"
+
+
+def _is_coloured(stream: TextIO) -> bool:
+    """On a terminal, unless https://no-color.org or the terminal itself says no."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def fail(error: ConfigurationError) -> NoReturn:
     """Say everything that is wrong with a file and end with status 2."""
-    for problem in error.problems:
-        click.echo(str(problem), err=True)
+    print_problems(error.problems, stderr=True)
     count = sum(problem.severity == "error" for problem in error.problems)
     click.echo(f"hookwarden: {count} error{'s' if count != 1 else ''}; nothing was started", err=True)
     sys.exit(UNUSABLE)

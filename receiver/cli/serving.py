@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -24,17 +25,21 @@ if TYPE_CHECKING:
 @click.option("--host", help="Listen here instead of where the configuration says.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Likewise; 0 takes a free one.")
 def serve(config_path: Path, host: str | None, port: int | None) -> None:
-    """Receive webhooks, decide, act. Ends cleanly on SIGTERM and Ctrl-C."""
+    """Receive webhooks, decide, act. Ends cleanly on SIGTERM and Ctrl-C.
+
+    A change of the policy's files is taken into use within seconds, or refused while the old one serves on; SIGHUP has
+    them looked at now.
+    """
     import uvloop
 
     from receiver.log import log_to_stderr
-    from receiver.wiring import build, load
+    from receiver.wiring import build, load_whole
 
     log_to_stderr()
-    configured = load(config_path)
+    configured, policy = load_whole(config_path)
     server = configured.settings.server
     bound = _bound(host or server.host, server.port if port is None else port)
-    system = build(configured)
+    system = build(configured, policy)
     uvloop.run(_serve(system, bound))  # a third less CPU for each request than asyncio's own loop
 
 
@@ -59,6 +64,7 @@ async def _serve(system: System, bound: socket.socket) -> None:
         server.stop()
 
     on_signals(stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, system.watcher.hurry)
     running = asyncio.create_task(server.run())
     await server.started()
     names = ", ".join(f"{server.url}/webhooks/{name}" for name in system.sources)

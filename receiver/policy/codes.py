@@ -33,6 +33,13 @@ SPLIT_BY_COMMA = "W007"
 UNKNOWN_EVENT = "W008"
 NO_ACTION = "W009"
 EVERY_EVENT = "W010"
+ON_MISSING_UNSAID = "W011"
+WEAK_EVIDENCE = "W012"
+NO_EXAMPLES = "W013"
+RESEMBLING_WORD = "W014"
+STATUS_UNRANKED = "W015"
+ALWAYS_TRUE = "W016"
+ABSENT_AT_EVENT = "W017"
 
 CODES: Mapping[str, str] = {
     NOT_A_MAPPING: "the policy is not a mapping of keys",
@@ -53,7 +60,7 @@ CODES: Mapping[str, str] = {
     TEMPLATE_IN_THE_CLEAR: "a template in a parameter that stands in the record in the clear",
     RESEMBLING_TAG: "a tag that is not known, but resembles a known one",
     LEGACY_BOOLEAN: "text such as NO without quotes: other YAML readers take it for true or false",
-    NEVER_FIRES: "a rule whose tags contradict each other",
+    NEVER_FIRES: "a rule whose tags or conditions contradict each other, or with a condition that is always false",
     NEVER_REACHED: "a rule that an earlier rule with `stop` always precedes",
     STATUS_ORDER_UNSAID: "rules set different statuses, and `status_order` does not say which one is more severe",
     ENFORCE_WITHOUT_EFFECT: "`mode: enforce` in a rule of a policy that is in shadow",
@@ -61,4 +68,14 @@ CODES: Mapping[str, str] = {
     UNKNOWN_EVENT: "an event type that no vendor is known to send, so the rule may never be looked at",
     NO_ACTION: "a rule that fires and does nothing",
     EVERY_EVENT: "a rule without tags and conditions that sets the status: it does so for every event",
+    ON_MISSING_UNSAID: "a condition with `!`, `!=` or `<` on what may be absent, in a rule without `on_missing`",
+    WEAK_EVIDENCE: (
+        "every tag of the rule is a hint (POSSIBLE_..., or of severity information), and an action is destructive and "
+        "needs no approval, or is billable and neither a condition nor a `limit` holds it back"
+    ),
+    NO_EXAMPLES: "rules without `examples`, said once per file",
+    RESEMBLING_WORD: "a status or severity that is not known, but resembles a known one",
+    STATUS_UNRANKED: "a rule sets a status that `status_order` leaves out",
+    ALWAYS_TRUE: "a condition that is true for every event",
+    ABSENT_AT_EVENT: "`result` or `action` in a rule that also listens to events that have neither",
 }

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from receiver.contract import ActionSpec, JsonValue, Mode, PolicyRef
 from receiver.errors import ConfigurationError
 from receiver.policy import codes
 from receiver.policy.document import DEFAULT_STATUS_ORDER, PolicyDocument, RuleDocument, TagsDocument, read_policy
+from receiver.policy.examples import check_examples
 from receiver.policy.expressions.expression import Kind
 from receiver.policy.findings import Findings, original
 from receiver.policy.formula import Formula, Scope, check_names, compile_lets, names_of
-from receiver.policy.lint import Placed, lint_document, lint_rules
+from receiver.policy.lint.lint import lint_document, lint_policy
+from receiver.policy.lint.placed import Placed, Source, TagFacts
 from receiver.policy.rules import Index, Policy, Rule, Selector, Step
 from receiver.policy.steps import compile_step
 from receiver.suggestion import suggestion
@@ -37,30 +40,34 @@ def compile_policy(
     documents: Sequence[Document],
     actions: Mapping[str, ActionSpec],
     *,
-    known_tags: Collection[str] = (),
+    known_tags: Mapping[str, TagFacts] = MappingProxyType({}),
     inline: bool = False,
 ) -> Policy:
     """Compile the documents as one policy: their rules in the order given.
 
-    `actions` are the actions that `then` may name; `known_tags` serve to find misspelt ones (others pass). `inline`:
-    the policy is a part of another file, so what is hashed and kept is its canonical JSON, not that file's text.
+    `actions` are the actions that `then` may name; `known_tags`, with what is known of them, serve to find misspelt
+    ones (others pass) and those that are weak evidence. `inline`: the policy is a part of another file, so what is
+    hashed and kept is its canonical JSON, not that file's text.
     Raises ConfigurationError with all problems; warnings are in the policy.
     """
     reads = [_Read(findings, read_policy(findings)) for findings in map(Findings, documents)]
     ids = _Ids()
-    placed: list[Placed] = []
+    sources: list[Source] = []
+    order = 0
     for index, read in enumerate(reads):
         if read.model is not None:
             ids.check(read.findings)
-            placed += _compile_document(read.findings, read.model, index, len(placed), actions, _prefix(reads, index))
+            prefix = _prefix(reads, index)
+            sources.append(_compile_document(read.findings, read.model, (order, index), actions, prefix))
+            order += len(read.model.rules)
     models = [read.model for read in reads if read.model is not None]
     for read in reads:
         lint_document(read.findings)
-    lint_rules(placed, known_tags, order_is_said=any(model.status_order for model in models))
+    lint_policy(sources, known_tags, actions)
     problems = [problem for read in reads for problem in read.findings.problems]
     if any(problem.severity == "error" for problem in problems):
         raise ConfigurationError(problems)
-    rules = tuple(each.rule for each in placed)
+    rules = tuple(each.rule for source in sources for each in source.placed)
     return Policy(
         ref=_reference(documents, models, inline=inline),
         text=_text([_kept(document, inline=inline) for document in documents]),
@@ -68,6 +75,7 @@ def compile_policy(
         index=Index(rules),
         listens=frozenset(kind for rule in rules for kind in rule.on),
         lists=tuple(model.lists for model in models),
+        layouts=tuple(tuple(names_of(model.lists, model.let, on_result=True).roots) for model in models),
         status_rank=_ranks(models),
         review_once=actions["review"].once if "review" in actions else "session",
         warnings=tuple(sorted(problems)),
@@ -77,42 +85,70 @@ def compile_policy(
 def _compile_document(
     findings: Findings,
     model: PolicyDocument,
-    index: int,
-    order: int,
+    place: tuple[int, int],
     actions: Mapping[str, ActionSpec],
     prefix: str,
-) -> Iterator[Placed]:
-    """The rules of one document; `order` is the place of the first of them."""
+) -> Source:
+    """One document; `place` is the order of its first rule, and its own."""
     check_names(findings, "let", model.let)
     check_names(findings, "lists", model.lists)
     names = names_of(model.lists, model.let)
     lets = compile_lets(findings, model.let, names, prefix)
     plain = Scope(findings, names, lets)
-    with_result = Scope(findings, names_of(model.lists, model.let, result=True), lets)
+    on_results: dict[str, Scope] = {}  # by the one action that a rule is about
+    placed: list[Placed] = []
     for position, rule in enumerate(model.rules):
         where: Path = ("rules", position)
-        scope = with_result if any(kind.startswith(RESULT_PREFIX) for kind in rule.on) else plain
+        scope = plain
+        if any(kind.startswith(RESULT_PREFIX) for kind in rule.on):
+            action = rule.on[0].removeprefix(RESULT_PREFIX) if len(rule.on) == 1 else ""
+            if action not in on_results:
+                result = actions[action].result if action in actions else None
+                on_results[action] = Scope(
+                    findings, names_of(model.lists, model.let, on_result=True, result=result), lets
+                )
+            scope = on_results[action]
         _check_events(rule, where, findings, actions)
-        steps = _steps(rule, where, scope, actions)
-        mode: Mode = "shadow" if "shadow" in (model.mode, rule.mode) else "enforce"
-        if model.mode == "shadow" and rule.mode == "enforce":
-            said = "the whole policy is in shadow, so this rule is too"
-            findings.warning((*where, "mode"), codes.ENFORCE_WITHOUT_EFFECT, said)
-        yield Placed(findings, where, rule, _rule(rule, where, scope, steps, (order + position, index), mode))
+        check_examples(findings, where, rule)
+        placed.append(_placed(rule, where, scope, model, (place[0] + position, place[1]), actions))
+    return Source(findings, model, lets, placed)
+
+
+def _placed(
+    rule: RuleDocument,
+    where: Path,
+    scope: Scope,
+    model: PolicyDocument,
+    place: tuple[int, int],
+    actions: Mapping[str, ActionSpec],
+) -> Placed:
+    mode: Mode = "shadow" if "shadow" in (model.mode, rule.mode) else "enforce"
+    if model.mode == "shadow" and rule.mode == "enforce":
+        said = "the whole policy is in shadow, so this rule is too"
+        scope.findings.warning((*where, "mode"), codes.ENFORCE_WITHOUT_EFFECT, said)
+    steps = _steps(rule, where, scope, actions)
+    conditions = list(_conditions(rule, where, scope))
+    compiled = _rule(rule, scope.findings.document.locate(where)[0], conditions, steps, place, mode)
+    return Placed(scope.findings, where, rule, compiled, tuple(where for where, _ in conditions))
 
 
 def _rule(
-    rule: RuleDocument, where: Path, scope: Scope, steps: Sequence[Step], place: tuple[int, int], mode: Mode
+    rule: RuleDocument,
+    line: int,
+    conditions: Sequence[tuple[Path, Formula]],
+    steps: Sequence[Step],
+    place: tuple[int, int],
+    mode: Mode,
 ) -> Rule:
     return Rule(
         order=place[0],
         document=place[1],
         id=rule.id,
-        line=scope.findings.document.locate(where)[0],
+        line=line,
         mode=mode,
         on=frozenset(rule.on),
         selector=_selector(rule.tags),
-        conditions=tuple(_conditions(rule, where, scope)),
+        conditions=tuple(formula for _, formula in conditions),
         on_missing=rule.on_missing,
         on_stale=rule.on_stale,
         echo=rule.echo,
@@ -142,13 +178,13 @@ def _steps(rule: RuleDocument, where: Path, scope: Scope, actions: Mapping[str, 
     return [step for step in compiled if step is not None]
 
 
-def _conditions(rule: RuleDocument, where: Path, scope: Scope) -> Iterator[Formula]:
+def _conditions(rule: RuleDocument, where: Path, scope: Scope) -> Iterator[tuple[Path, Formula]]:
     for place, text in _whole_texts(rule, where, scope.findings):
         formula = scope.formula(place, text)
         if formula is not None and formula.expression.shape not in (None, Kind.BOOL):
             scope.findings.error(place, codes.BAD_EXPRESSION, "a condition must give true or false")
         elif formula is not None:
-            yield formula
+            yield place, formula
 
 
 def _whole_texts(rule: RuleDocument, where: Path, findings: Findings) -> Iterator[tuple[Path, str]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import typing
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -30,16 +30,25 @@ _KINDS: typing.Mapping[str, str] = {
     "string_too_short": "must not be empty",
 }
 _NOUNS = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a mapping"}
+# what a pattern asks for, in words; whoever reads other models brings their patterns in KeyCodes
+FORMS: typing.Mapping[str, str] = {
+    r"^[a-z0-9][a-z0-9_.-]*$": "must be small letters, digits, `-`, `_` and `.`, the first of them a letter or digit",
+}
+_BOOLEANS = {"true": "true", "yes": "true", "on": "true", "y": "true"}
+_BOOLEANS |= {"false": "false", "no": "false", "off": "false", "n": "false"}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCodes:
-    """The codes for what a model does not accept, and what its fields are called: keys or parameters."""
+    """The codes for what a model does not accept, what its fields are called (keys or parameters), and what their
+    patterns ask for, in words.
+    """
 
     noun: str
     unknown: str
     missing: str
     wrong: str
+    forms: typing.Mapping[str, str] = field(default_factory=dict)
 
 
 class Findings:
@@ -48,7 +57,7 @@ class Findings:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
-        self._line_starts = [0, *(found.end() for found in re.finditer("\n", document.text))]
+        self._line_starts = [0, *accumulate(map(len, document.text.splitlines(keepends=True)))]  # as YAML does
 
     def error(self, where: Path, code: str, message: str, *, key: bool = False) -> None:
         """The policy cannot be used."""
@@ -85,12 +94,20 @@ class Findings:
         kind = finding["type"]
         name = str(finding["loc"][-1]) if finding["loc"] else ""
         if kind == "extra_forbidden":
-            known = suggestion(name, _keys_at(model, finding["loc"][:-1]))
-            self.error(where, key_codes.unknown, f"unknown {key_codes.noun} {name!r}{known}", key=True)
+            self.error(where, key_codes.unknown, _unknown(key_codes.noun, name, model, finding["loc"]), key=True)
         elif kind == "missing":
             self.error(where, key_codes.missing, f"the {key_codes.noun} {name!r} is missing")
         else:
-            self.error(where, key_codes.wrong, f"{_subject(where)} {_said(finding)}")
+            of_key = where[-1:] == ("[key]",)  # pydantic's step to a key of a mapping
+            place = where[:-1] if of_key else where
+            self.error(place, key_codes.wrong, f"{_subject(place)} {_said(finding, key_codes.forms)}", key=of_key)
+
+
+def _unknown(noun: str, name: str, model: type[BaseModel], loc: Sequence[str | int]) -> str:
+    key, colon, _ = name.partition(":")
+    if colon:  # what follows is a value, and may be a secret
+        return f"unknown {noun} {key + colon!r}: write a blank after the ':'"
+    return f"unknown {noun} {name!r}{suggestion(name, _keys_at(model, loc[:-1]))}"
 
 
 def _subject(where: Path) -> str:
@@ -99,20 +116,43 @@ def _subject(where: Path) -> str:
     return f"{item}`{names[-1]}`" if names else "this"
 
 
-def _said(finding: ErrorDetails) -> str:
+def _said(finding: ErrorDetails, forms: typing.Mapping[str, str]) -> str:
     kind, value = finding["type"], finding.get("input")
     if kind == "literal_error":
         return _one_of(str(finding["ctx"]["expected"]))
     if kind == "string_pattern_mismatch":
-        return f"must match {finding['ctx']['pattern']}"
+        pattern = finding["ctx"]["pattern"]
+        return forms.get(pattern) or FORMS.get(pattern) or f"must match {pattern}"
     if kind == "string_type" and isinstance(value, dict):
         return "must be text, but a ': ' in it makes it a mapping: put it in quotes"
     if kind in ("too_short", "string_too_short"):
         return _KINDS[kind]
     if kind in _KINDS:
-        return f"{_KINDS[kind]}, not {_NOUNS.get(type(value), 'empty')}"
+        return f"{_KINDS[kind]}, not {_NOUNS.get(type(value), 'empty')}{_cure(kind, value)}"
     said = finding["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    said = said.replace("String should have", "must have").replace("should be a valid", "must be a valid")
     return said[:1].lower() + said[1:]
+
+
+def _cure(kind: str, value: object) -> str:
+    """What to do about a value of the wrong kind, where that can be seen."""
+    if kind == "string_type" and isinstance(value, int | float):
+        return ": put it in quotes"
+    if kind in ("list_type", "tuple_type") and isinstance(value, str):
+        return ": put it in [ ]"
+    if kind == "bool_type" and isinstance(value, str) and value.lower() in _BOOLEANS:
+        return f": write {_BOOLEANS[value.lower()]}, without quotes"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and _is_number(value):
+        return ": remove the quotes"
+    return " with decimals" if kind == "int_type" and isinstance(value, float) else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _one_of(expected: str) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from receiver.contract import EventDocument
+from receiver.contract import ActionDocument, EventDocument, JsonValue
 from receiver.policy import codes
 from receiver.policy.expressions.expression import (
     Expression,
     ExpressionError,
+    Kind,
     ListOf,
     Names,
     Shape,
     compile_expression,
     shape_of,
+    slot_of,
 )
 from receiver.policy.findings import Findings
 from receiver.yamltext import Path
@@ -23,6 +25,8 @@ from receiver.yamltext import Path
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ROOTS = frozenset("event raw result action facts lists".split())
 _EVENT = shape_of(EventDocument)
+_ACTION = shape_of(ActionDocument)
+_KINDS = {str: Kind.STRING, bool: Kind.BOOL, int: Kind.NUMBER, float: Kind.NUMBER}
 # what the language itself takes: its words and functions, and the words that CEL keeps (CEL specification, "Syntax")
 _WORDS = frozenset(
     "true false null in has size max min startsWith endsWith contains exists all filter map "
@@ -32,10 +36,13 @@ _WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Let:
-    """A named value, computed once per event, when first needed. `label` is its name in the decision's values."""
+    """A named value, computed once per event, when first needed, and kept in its slot. `label` is its name in the
+    decision's values.
+    """
 
     name: str
     label: str
+    slot: int
     formula: Formula
 
 
@@ -77,11 +84,27 @@ def _needs(expression: Expression, lets: Mapping[str, Let]) -> tuple[Let, ...]:
     return tuple(ordered.values())
 
 
-def names_of(lists: Iterable[str], lets: Iterable[str], *, result: bool = False) -> Names:
-    """What the expressions of a document may name; `result`: also the result of an action, and the action."""
+def names_of(
+    lists: Mapping[str, Sequence[JsonValue]],
+    lets: Iterable[str],
+    *,
+    on_result: bool = False,
+    result: type | None = None,
+) -> Names:
+    """What the expressions of a document may name; `on_result`: also the result of an action (a TypedDict, if its
+    shape is known), and the action. These come last, so that all share one layout.
+    """
     roots: dict[str, Shape | None] = dict.fromkeys(lets)
-    roots |= {"event": _EVENT, "raw": None, "lists": dict.fromkeys(lists, ListOf(None))}
-    return Names(roots | {"result": None, "action": None} if result else roots)
+    roots |= {"event": _EVENT, "raw": None, "lists": {name: ListOf(_item(values)) for name, values in lists.items()}}
+    if on_result:
+        roots |= {"result": None if result is None else shape_of(result), "action": _ACTION}
+    return Names(roots)
+
+
+def _item(values: Sequence[JsonValue]) -> Shape | None:
+    """The kind of a list's elements, where all are of one kind."""
+    kinds = {_KINDS.get(type(value)) for value in values}
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def compile_lets(findings: Findings, texts: Mapping[str, str], names: Names, prefix: str) -> dict[str, Let]:
@@ -94,7 +117,8 @@ def compile_lets(findings: Findings, texts: Mapping[str, str], names: Names, pre
         formula = formulas[name]
         assert formula is not None
         needs = _needs(formula.expression, lets)
-        lets[name] = Let(name, prefix + name, Formula(formula.expression, needs, formula.line))
+        slot = slot_of(name, tuple(names.roots))
+        lets[name] = Let(name, prefix + name, slot, Formula(formula.expression, needs, formula.line))
     return lets
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
 
 from receiver.contract import (
@@ -17,37 +17,51 @@ from receiver.contract import (
 
 
 class Recalled:
-    """A stored decision, as the JSON object that `explain.decision_document` wrote, and its actions in the states they
-    were planned in. Most are only held against another decision and found the same: what explains them is read late.
+    """A stored decision, its actions in the states they were planned in. Most are only held against another decision
+    and found the same: what explains them is read late, by `load`, as the JSON object that `explain.decision_document`
+    wrote (None where it cannot be had).
     """
 
-    __slots__ = ("_actions", "_document")
+    __slots__ = ("_load", "_short")
 
-    def __init__(self, document: JsonObject, actions: Iterable[PlannedAction]) -> None:
-        self._document = cast("dict[str, Any]", document)
-        self._actions = tuple(actions)
+    def __init__(self, short: Decision, load: Callable[[], JsonObject | None]) -> None:
+        self._short = short
+        self._load = load
+
+    @classmethod
+    def of(cls, document: JsonObject, actions: Iterable[PlannedAction]) -> Recalled:
+        """From the whole document."""
+        rules = [_rule(rule)._replace(conditions=()) for rule in _rules(document) if rule["fired"] is not False]
+        return cls(_decision(document, rules, tuple(actions)), lambda: document)
 
     def in_short(self) -> Decision:
         """The decision with those rules only that fired or stayed undecided, and without their conditions."""
-        rules = [rule for rule in self._document["rules"] if rule["fired"] is not False]
-        return self._decision(RuleTrace(rule["id"], rule["fired"], rule["mode"], rule["line"], ()) for rule in rules)
+        return self._short
 
     def explained(self) -> Decision:
         """The decision, whole."""
-        return self._decision(_rule(rule) for rule in self._document["rules"])
-
-    def _decision(self, rules: Iterable[RuleTrace]) -> Decision:
-        stored = self._document
-        policy = stored["policy"]
-        return Decision(
-            outcome=stored["outcome"],
-            policy=PolicyRef(policy["name"], policy["sha256"], policy["mode"]),
-            status=stored["status"],
-            rules=tuple(rules),
-            actions=self._actions,
-            values=stored.get("values") or {},
-            reason=stored.get("reason"),
+        document = self._load()
+        return (
+            self._short if document is None else _decision(document, map(_rule, _rules(document)), self._short.actions)
         )
+
+
+def _rules(document: JsonObject) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", document["rules"])
+
+
+def _decision(document: JsonObject, rules: Iterable[RuleTrace], actions: tuple[PlannedAction, ...]) -> Decision:
+    stored = cast("dict[str, Any]", document)
+    policy = stored["policy"]
+    return Decision(
+        outcome=stored["outcome"],
+        policy=PolicyRef(policy["name"], policy["sha256"], policy["mode"]),
+        status=stored["status"],
+        rules=tuple(rules),
+        actions=actions,
+        values=stored.get("values") or {},
+        reason=stored.get("reason"),
+    )
 
 
 def _rule(rule: dict[str, Any]) -> RuleTrace:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from receiver.contract import EventDocument, JsonValue, Mode, PolicyRef
+from receiver.contract import EventDocument, JsonValue, Mode, PolicyRef, RuleTrace
 from receiver.errors import Problem
 from receiver.policy.formula import Formula
 from receiver.policy.template import Template
@@ -76,6 +76,14 @@ class Rule:
     stop: bool
     limit: tuple[int, int] | None
     actions: tuple[Step, ...]
+    surroundings: tuple[int, Mode] = field(init=False)  # what expressions see, and whose budget they use
+    unexplained: Mapping[bool | None, RuleTrace] = field(init=False, compare=False)  # by `fired`
+
+    def __post_init__(self) -> None:
+        """Make once what deciding would make for every event."""
+        traces = {fired: RuleTrace(self.id, fired, self.mode, self.line, ()) for fired in (True, False, None)}
+        object.__setattr__(self, "surroundings", (self.document, self.mode))
+        object.__setattr__(self, "unexplained", traces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +129,9 @@ def _shelf(rules: Sequence[Rule], kind: str) -> _Shelf:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A policy version, whole. `text` is what is kept of it: the file's text, or a JSON list of the files' texts.
-    `listens` holds every event type that a rule is for. `lists` are per document; `status_rank` orders statuses, the
-    most severe first. `review_once` is how often the engine's own `review` actions run.
+    `listens` holds every event type that a rule is for. `lists`, and the `layouts` of what expressions see, are per
+    document; `status_rank` orders statuses, the most severe first. `review_once` is how often the engine's own
+    `review` actions run.
     """
 
     ref: PolicyRef
@@ -131,6 +140,7 @@ class Policy:
     index: Index
     listens: frozenset[str]
     lists: tuple[Mapping[str, JsonValue], ...]
+    layouts: tuple[tuple[str, ...], ...]
     status_rank: Mapping[str, int]
     review_once: Literal["session", "event"]
     warnings: tuple[Problem, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from receiver.contract import Decision, JsonObject, PolicyRef
+from receiver.contract import Decision, Event, JsonObject, PolicyRef
 from receiver.policy.decide import decide
 from receiver.policy.differences import Difference, differ, difference, difference_document
 from receiver.policy.formula import Formula
@@ -99,12 +99,11 @@ def simulate(
         if past.event is None or before is None:
             simulation.unreadable += 1
             continue
-        after = decide(past.event, new)
+        after = decide(past.event, new, explain=False)
         _count_calls(simulation, "old", before)
         _count_calls(simulation, "new", after)
         if differ(before, after):
-            explained = past.decision.explained() if old is None and past.decision is not None else before
-            differs = difference(past.event_id, past.received_at, explained, after)
+            differs = _explained(past, past.event, new, old)
             _count(simulation, differs)
             if found is not None:
                 found(differs)
@@ -115,7 +114,17 @@ def _before(past: PastEvent, old: Policy | None) -> Decision | None:
     """The other side: what the old policy says, or what was decided. None where that cannot be told."""
     if old is None:
         return past.decision.in_short() if past.decision is not None else None
-    return decide(past.event, old) if past.event is not None else None
+    return decide(past.event, old, explain=False) if past.event is not None else None
+
+
+def _explained(past: PastEvent, event: Event, new: Policy, old: Policy | None) -> Difference:
+    """The difference with its reasons: few events differ, so the others are spared the explanation."""
+    if old is not None:
+        before = decide(event, old)
+    else:
+        assert past.decision is not None
+        before = past.decision.explained()
+    return difference(past.event_id, past.received_at, before, decide(event, new))
 
 
 def _count_calls(simulation: Simulation, side: str, decision: Decision) -> None:

@@ -18,9 +18,10 @@ from receiver.contract import Event, JsonObject
 from receiver.errors import ConfigurationError
 from receiver.policy import codes
 from receiver.policy.document import DEFAULT_EVENTS, RuleDocument, Texts, read_policy
+from receiver.policy.examples import partial_event
 from receiver.policy.findings import Findings, KeyCodes, original
 from receiver.policy.rules import Policy
-from receiver.policy.sample import RESULT_PREFIX, PartialEvent, sample_event
+from receiver.policy.sample import RESULT_PREFIX, sample_event
 from receiver.suggestion import suggestion
 from receiver.yamltext import Document, Path
 
@@ -158,23 +159,13 @@ def _of_rule(findings: Findings, where: Path, rule: RuleDocument) -> Iterator[Ca
     kind = DEFAULT_EVENTS[0] if DEFAULT_EVENTS[0] in rule.on else rule.on[0]
     for index, example in enumerate(rule.examples):
         place = (*where, "examples", index)
-        partial = _partial(findings, (*place, "event"), example.event)
+        partial = partial_event(findings, (*place, "event"), example.event)
         if partial is not None:
             event = sample_event(partial, kind=kind, raw=example.raw, action=example.action, result=example.result)
             fires = None if example.fires == "undecided" else example.fires
             name = f"{rule.id}: {example.name or f'example {index + 1}'}"
             line = findings.document.locate(place)[0]
             yield Case(name, findings.document.path, line, event, RuleExpectation(rule.id, fires))
-
-
-def _partial(findings: Findings, where: Path, value: object) -> BaseModel | None:
-    try:
-        return PartialEvent.model_validate(value)
-    except ValidationError as error:
-        for finding in error.errors(include_url=False):
-            place = (*where, *original(value, finding["loc"]))  # type: ignore[arg-type]  # came from a JSON document
-            findings.misfit(place, finding, PartialEvent, _KEYS)
-    return None
 
 
 def _check_rules(
@@ -213,7 +204,7 @@ class _Inputs:
         """The event, or None where something is wrong, which is reported."""
         raw, action, result = self._mapping("raw"), self._mapping("action"), self._mapping("result")
         given = self._mapping("event")
-        partial = _partial(self._findings, self._place("event"), given) if given is not None else None
+        partial = partial_event(self._findings, self._place("event"), given) if given is not None else None
         name = (action or {}).get("name")
         kind = f"{RESULT_PREFIX}{name}" if isinstance(name, str) else DEFAULT_EVENTS[0]
         if partial is None or self._failed:

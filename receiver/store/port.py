@@ -275,6 +275,14 @@ class Reader(Protocol):
         """One entry with its leaf bytes (base64)."""
         ...
 
+    def policies(self, after: str | None = None, limit: int = 50) -> Page:
+        """Policy versions that were in use, the newest first, without their texts."""
+        ...
+
+    def policy(self, sha256: str) -> JsonObject | None:
+        """One policy version with its text."""
+        ...
+
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Gauges: actions by state, open reviews by queue, events in all."""
         ...

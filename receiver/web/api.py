@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -12,31 +12,26 @@ from starlette.routing import Route
 
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject
 from receiver.deeds import ACTION_DEEDS, act
-from receiver.errors import Conflict, NotFound, PayloadRejected, StoreUnavailable
+from receiver.errors import NotFound
 from receiver.jsontext import read_object
 from receiver.store.port import Page, Reader
-from receiver.web.answers import JsonAnswer, error, internal_error
-from receiver.web.auth import Caller, Tokens
+from receiver.web.answers import JsonAnswer, error
+from receiver.web.auth import Caller
+from receiver.web.guard import BadRequest, Guard, only_known, whole_number
 from receiver.wiring import System
 
 MAX_LIMIT = 500
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class BadRequest(Exception):
-    """A parameter that cannot be used: the message says which and what it takes."""
 
 
 class Api:
     """The endpoints over one system. Reading runs in threads, so that a long query holds up no delivery."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, guard: Guard) -> None:
         self._system = system
-        self._tokens = Tokens(system.configuration.settings.api.tokens)
+        self._guard = guard
 
     def routes(self) -> list[Route]:
-        """All routes below `/api`."""
+        """The routes below `/api`, but those of the policy (`web/policy.py`)."""
         return [
             Route("/api/events", self._guard("read", self._events)),
             Route("/api/events/{event_id}", self._guard("read", self._event)),
@@ -50,35 +45,7 @@ class Api:
             Route("/api/rejects", self._guard("read", self._rejects)),
             Route("/api/audit", self._guard("read", self._audit)),
             Route("/api/audit/{idx}", self._guard("read", self._audit_entry)),
-            Route("/api/policy", self._guard("read", self._policy)),
         ]
-
-    def _guard(self, deed: str, endpoint: Callable[[Request, Caller], Awaitable[Response]]) -> Endpoint:
-        """Ask for a token whose role allows the deed, and answer errors in the one shape."""
-
-        async def guarded(request: Request) -> Response:
-            caller = self._tokens.caller(request)
-            if caller is None:
-                challenge = {"www-authenticate": "Bearer"}
-                return error(
-                    401, "unauthorized", "send `Authorization: Bearer <token>` with a token of config.yaml", challenge
-                )
-            if not caller.may(deed):
-                return error(403, "forbidden", f"the role {caller.role} does not allow this")
-            try:
-                return await endpoint(request, caller)
-            except (BadRequest, PayloadRejected, ValueError) as fault:
-                return error(400, "bad_request", str(fault))
-            except NotFound as fault:
-                return error(404, "not_found", str(fault))
-            except Conflict as fault:
-                return error(409, "conflict", str(fault))
-            except StoreUnavailable as trouble:
-                return error(503, "unavailable", str(trouble), {"retry-after": str(trouble.retry_after)})
-            except Exception as fault:  # noqa: BLE001 - here and not further out, where its message would be logged
-                return internal_error(fault)
-
-        return guarded
 
     async def _read(self, ask: Callable[[Reader], Any]) -> Any:
         def run() -> Any:
@@ -94,10 +61,8 @@ class Api:
         return JsonAnswer(answer)
 
     async def _page(self, request: Request, ask: Callable[[Reader, str | None, int], Page], *known: str) -> Response:
-        unknown = set(request.query_params) - {"after", "limit", *known}
-        if unknown:
-            raise BadRequest(f"unknown parameter {min(unknown)!r}; known: {', '.join(['after', 'limit', *known])}")
-        after, limit = request.query_params.get("after"), _limit(request)
+        only_known(request, "after", "limit", *known)
+        after, limit = request.query_params.get("after"), whole_number(request, "limit", 50, MAX_LIMIT)
         page: Page = await self._read(lambda reader: ask(reader, after, limit))
         return JsonAnswer({"items": page.items, "next": page.next})
 
@@ -193,18 +158,6 @@ class Api:
             raise NotFound("no entry of this number")
         return await self._found(lambda reader: reader.audit_entry(int(text)), f"entry {text}")
 
-    async def _policy(self, request: Request, caller: Caller) -> Response:
-        policy = self._system.policy()
-        return JsonAnswer(
-            {
-                "name": policy.ref.name,
-                "sha256": policy.ref.sha256,
-                "mode": policy.ref.mode,
-                "text": policy.text,
-                "inline": self._system.configuration.inline_policy,
-            }
-        )
-
 
 def _without_links(document: JsonObject) -> JsonObject:
     """The event without what opens its images: a signed link is as good as the image, for as long as it lives."""
@@ -213,13 +166,6 @@ def _without_links(document: JsonObject) -> JsonObject:
     if isinstance(event, dict) and isinstance(images, dict):
         event["images"] = {name: link and "[link]" for name, link in images.items()}
     return document
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", "50")
-    if not (text.isascii() and text.isdigit() and len(text) <= 4) or not 1 <= int(text) <= MAX_LIMIT:
-        raise BadRequest(f"limit must be a whole number from 1 to {MAX_LIMIT}")
-    return int(text)
 
 
 async def _json(request: Request) -> dict[str, Any]:

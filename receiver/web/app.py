@@ -14,7 +14,10 @@ from starlette.routing import BaseRoute, Route
 
 from receiver.web.answers import error
 from receiver.web.api import Api
+from receiver.web.auth import Tokens
+from receiver.web.guard import Guard
 from receiver.web.health import Health
+from receiver.web.policy import PolicyApi
 from receiver.web.rejects import RejectLog
 from receiver.web.webhook import WebhookEndpoint
 from receiver.wiring import System
@@ -42,8 +45,11 @@ def build_app(system: System) -> Starlette:
         Route("/webhooks/{source}", WebhookEndpoint(system, rejects), methods=["POST"]),
         *health.routes(),
     ]
-    if system.configuration.settings.api.tokens:
-        routes.extend(Api(system).routes())
+    tokens = system.configuration.settings.api.tokens
+    if tokens:
+        guard = Guard(Tokens(tokens))
+        routes.extend(PolicyApi(system, guard).routes())
+        routes.extend(Api(system, guard).routes())
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error})
     # a vendor follows no redirect, so one would lose its event; a wrong path is 404, which Didit tries again
     app.router.redirect_slashes = False

@@ -15,7 +15,9 @@ _MAY: dict[str, frozenset[Role]] = {
     "read": frozenset({"reader", "pii_reader", "analyst", "operator"}),
     "read_raw": frozenset({"pii_reader", "operator"}),
     "review": frozenset({"analyst", "operator"}),
+    "try_policy": frozenset({"analyst", "operator"}),
     "operate": frozenset({"operator"}),
+    "publish": frozenset({"operator"}),
 }
 
 
@@ -27,7 +29,7 @@ class Caller:
     role: Role
 
     def may(self, deed: str) -> bool:
-        """Whether the role allows a deed: `read`, `read_raw`, `review`, `operate`."""
+        """Whether the role allows a deed: `read`, `read_raw`, `review`, `try_policy`, `operate`, `publish`."""
         return self.role in _MAY[deed]
 
 

@@ -1,9 +1,12 @@
 """YAML is read strictly, and every value knows its place."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from receiver.errors import ConfigurationError
-from receiver.yamltext import read_yaml
+from receiver.yamlfaults import LINE_ENDS
+from receiver.yamltext import YAML_CODES, read_yaml
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,7 @@ def test_scalars_follow_the_core_schema_of_1_2(text: str, value: object) -> None
     ("text", "place", "code"),
     [
         ("a: 1\nb: 2\na: 3\n", (3, 1), "Y002"),
-        ("a: [1, 2\n", (2, 1), "Y001"),
+        ("a: [1, 2\n", (1, 4), "Y001"),
         ("a:\n\t- 1\n", (2, 1), "Y001"),
         ("a: !python/object:os.system x\n", (1, 4), "Y006"),
         ("when: !(x in y)\n", (1, 7), "Y006"),
@@ -46,7 +49,11 @@ def test_scalars_follow_the_core_schema_of_1_2(text: str, value: object) -> None
         (f"a: {'9' * 5000}\n", (1, 4), "Y003"),
         ("a: 1\n---\nb: 2\n", (2, 1), "Y001"),
         ("<<: 3\n", (1, 5), "Y005"),
-        ("a: \x07\n", (1, 1), "Y001"),
+        ("a: é\nb: \x07\n", (2, 4), "Y001"),
+        ("é: [é, ! b]\n", (1, 8), "Y006"),
+        ("a: !x [1]\n", (1, 4), "Y006"),
+        ("\ufeffa: 1\na: 2\n", (2, 1), "Y002"),
+        ('a: "x\u2028"\na: 2\n', (3, 1), "Y002"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, place: tuple[int, int], code: str) -> None:
@@ -54,6 +61,62 @@ def test_a_mistake_is_named_with_its_place(text: str, place: tuple[int, int], co
         read_yaml(text, "x.yaml")
     problem = caught.value.problems[0]
     assert (problem.path, problem.line, problem.column, problem.code) == ("x.yaml", *place, code)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("a:\n\t- 1\n", (2, 1), "spaces only"),
+        ("a:\n  b: 1\n\tc: 1\n", (3, 1), "a tab stands in the indentation: use spaces"),
+        ("a: @x\n", (1, 4), "cannot begin with '@': put it in quotes"),
+        ("a: `x\n", (1, 4), "cannot begin with '`': put it in quotes"),
+        ("a: %x\n", (1, 4), "cannot begin with '%': put it in quotes"),
+        ("a: *x\n", (1, 4), "put the value in quotes"),
+        ("a: & b\n", (1, 5), "put it in quotes"),
+        ("a: ! b\n", (1, 4), "put the whole value in quotes"),
+        ("a: {{ x.y }}\n", (1, 4), 'must stand in quotes: "{{ ... }}"'),
+        ("a: {{ x.y }} and\n", (1, 4), 'must stand in quotes: "{{ ... }}"'),
+        ("- {q: {{ x }}}\n", (1, 7), 'must stand in quotes: "{{ ... }}"'),
+        ("a: {[1]: 2}\n", (1, 5), "a key must be text"),
+        ("a: b: c\n", (1, 5), "stands inside this value: put the whole value in quotes"),
+        ("a: 1\n  b: 2\n", (2, 4), "the key above has a value already"),
+        ("a:\n  b: 1\n c: 2\n", (3, 2), "indented like none of the lines above it"),
+        ("a:\n  - x\n  y: 1\n", (3, 3), "does not begin with '- '"),
+        ("a: - b\n", (1, 4), "on a line of its own"),
+        ("a: [1, 2\nb: 3\n", (1, 4), "the `[` that opens here is not closed: add `]`"),
+        ("a: {b: 1 c: 2}\n", (1, 11), "a comma or the closing `}` is missing before this"),
+        ("a: [b, c]]\n", (1, 10), "this `]` closes nothing"),
+        ("a: [\n", (2, 1), "the file ends"),
+        ("a: 'b\n", (1, 4), "the quote that opens here is never closed"),
+        ('a: "b\nc: "d"\n', (1, 4), "this quote is not closed on its line"),
+        ('a: {b: "c}\nd: {e: "f"}\n', (1, 8), "this quote is not closed on its line"),
+        ("a: 'it's'\n", (1, 8), "double a `'`"),
+        ('a: "b" c\n', (1, 8), "put '...' around the whole value"),
+        ('a: "\\d"\n', (1, 5), "use single quotes"),
+        ("a: 1\nb\nc: 2\n", (2, 1), "is the ':' missing"),
+        ("a: 1\n---\nb: 2\n", (2, 1), "a file holds one document"),
+        ("a: |x\n  foo\n", (1, 5), "put the text on the next lines"),
+        ("%x\na: 1\n", (1, 1), "cannot begin with `%`"),
+        ("a: [\x1b]\n", (1, 5), "the character U+001B must not stand in YAML"),
+    ],
+)
+def test_what_is_no_yaml_is_said_in_the_words_of_people(text: str, place: tuple[int, int], words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml(text, "x.yaml")
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column, words in problem.message) == (*place, True), str(problem)
+
+
+@given(st.text(alphabet="ab:-[]{}!&*#|>@%`'\",\n\t \u2028é😀", max_size=40))
+def test_whatever_the_text_a_fault_has_a_place_in_it(text: str) -> None:
+    try:
+        read_yaml(text, "x.yaml")
+    except ConfigurationError as error:
+        lines = LINE_ENDS.split(text)
+        for problem in error.problems:
+            assert 1 <= problem.line <= len(lines) + 1
+            assert 1 <= problem.column <= max(map(len, lines)) + 2
+            assert problem.code in YAML_CODES
 
 
 def test_all_mistakes_are_told_at_once() -> None:

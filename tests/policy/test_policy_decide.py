@@ -429,7 +429,7 @@ FAULTS = """
         ("[raw.verdict]", "[]", "raw.verdict", 1),
         ("[broken > 1]", "[]", "1 / event.liveness.score", 1),
         ("[]", "[note: {x: '{{ 1 / event.liveness.score }}'}]", "1 / event.liveness.score", 0),
-        ("['1 / event.liveness.score > 1', event.status != 'In Review']", "[]", "1 / event.liveness.score > 1", 1),
+        ("['1 / event.liveness.score > 1', event.status == 'In Review']", "[]", "1 / event.liveness.score > 1", 2),
     ],
 )
 def test_a_fault_at_run_time_plans_nothing_but_a_review(when: str, then: str, expression: str, listed: int) -> None:
@@ -448,12 +448,19 @@ def test_a_fault_at_run_time_plans_nothing_but_a_review(when: str, then: str, ex
     assert review.params["reason"] == decision.reason
 
 
-def test_a_fault_after_a_false_condition_does_not_matter() -> None:
-    text = FAULTS.format(mode="enforce", when="[event.status == 'Approved', 1 / event.liveness.score > 1]", then="[]")
-    decision = decision_on(text, event_of(liveness={"score": 0}))
+@pytest.mark.parametrize(
+    ("when", "values"),
+    [
+        ("[event.status == 'Approved', 1 / event.liveness.score > 1]", [False, None]),
+        ("[1 / event.liveness.score > 1, event.status == 'Approved']", [None, False]),
+    ],
+)
+def test_a_fault_beside_a_false_condition_does_not_matter(when: str, values: list[bool | None]) -> None:
+    """Any false: the rule does not fire, whatever the order, as `&&` has it within one condition."""
+    decision = decision_on(FAULTS.format(mode="enforce", when=when, then="[]"), event_of(liveness={"score": 0}))
     assert decision.outcome == "decided"
     assert outline(decision)["rules"] == {"before": True, "faulty": False, "after": True}
-    assert [condition.value for condition in decision.rules[1].conditions] == [False, None]
+    assert [condition.value for condition in decision.rules[1].conditions] == values
 
 
 def test_a_fault_in_shadow_is_noted_and_stops_nobody_else() -> None:

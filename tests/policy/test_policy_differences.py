@@ -124,14 +124,14 @@ def test_a_rule_without_conditions_has_none() -> None:
 
 def test_a_stored_decision_comes_back_whole() -> None:
     decision = decided("let: {top: event.liveness.score}\n" + PLAIN.replace("event.liveness.score", "top"))
-    recalled = Recalled(decision_document(decision), decision.actions)
+    recalled = Recalled.of(decision_document(decision), decision.actions)
     assert recalled.explained() == decision
     assert not differ(recalled.in_short(), decision)
 
 
 def test_a_stored_fault_comes_back_with_its_reason() -> None:
     decision = decided("rules: [{id: a, when: raw.x * 2 > 1}]")
-    assert Recalled(decision_document(decision), decision.actions).explained() == decision
+    assert Recalled.of(decision_document(decision), decision.actions).explained() == decision
 
 
 def test_equal_calls_are_struck_off_one_by_one() -> None:

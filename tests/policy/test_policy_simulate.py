@@ -33,7 +33,7 @@ def past(events: Iterator[Event] | list[Event], policy: Policy | None) -> Iterat
         decision = None
         if policy is not None:
             made = decide(event, policy)
-            decision = Recalled(decision_document(made), made.actions)
+            decision = Recalled.of(decision_document(made), made.actions)
         yield PastEvent(number, f"evt_{number}", 1000 + number, event, decision)
 
 

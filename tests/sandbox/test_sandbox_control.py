@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from handlers.sandbox.app import SandboxSettings, build_sandbox
+from handlers.sandbox.cast import PARTS
 from handlers.sandbox.images import selfie_png
 from tests.support.didit_sandbox import API_KEY, SEED, WEBHOOK_SECRET, Clock, Sandbox, inbox, sandbox
 
@@ -69,7 +70,7 @@ def test_a_reset_begins_anew_with_the_seed_asked_for(box: Sandbox) -> None:
     box.http.post("/v3/session/", json={"workflow_id": "w"})
     assert box.anonymous.post("/_sandbox/reset", json={"seed": 8}).json() == {"seed": 8}
     assert box.session_id("clean") != first
-    assert len(box.anonymous.get("/_sandbox/state").json()["sessions"]) == 16
+    assert len(box.anonymous.get("/_sandbox/state").json()["sessions"]) == len(PARTS)
     assert box.anonymous.get("/_sandbox/calls").json()["count"] == 0
     box.fresh()
     assert box.session_id("clean") == first

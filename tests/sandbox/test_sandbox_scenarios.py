@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from handlers.sandbox.scenarios import LATE, SCENARIOS, TOUR
+from receiver.vendors.tags import KNOWN_TAGS
 from tests.support.didit_sandbox import NOW, WEBHOOK_SECRET, Clock, Inbox, Sandbox, inbox, sandbox
 
 Delivered = tuple[dict[str, str], dict[str, Any]]
@@ -49,9 +50,14 @@ def _send(box: Sandbox, receiver: Inbox, name: str) -> Delivered:
 
 def _risks(event: dict[str, Any]) -> list[str]:
     decision = event["decision"]
-    return [
-        warning["risk"] for array in ("liveness_checks", "face_matches") for warning in decision[array][0]["warnings"]
-    ]
+    found = [records for records in decision.values() if isinstance(records, list)]
+    return sorted(
+        warning["risk"]
+        for records in found
+        for record in records
+        if isinstance(record, dict)
+        for warning in record.get("warnings", [])
+    )
 
 
 def test_every_delivery_is_signed_as_it_says(box: Sandbox, receiver: Inbox) -> None:
@@ -100,6 +106,34 @@ def test_all_are_fresh_and_only_the_late_ones_are_older(box: Sandbox, receiver: 
         ("possible-blocklisted", "In Review", ["POSSIBLE_FACE_IN_BLOCKLIST"]),
         ("low-liveness", "In Review", ["LOW_LIVENESS_SCORE"]),
         ("low-face-match", "In Review", ["LOW_FACE_MATCH_SIMILARITY"]),
+        ("no-portrait", "Declined", ["NO_REFERENCE_IMAGE"]),
+        ("too-dark", "In Review", ["LOW_FACE_LUMINANCE"]),
+        ("expired", "Declined", ["BREACHED_EMAIL_DETECTED", "DOCUMENT_EXPIRED"]),
+        ("forged-document", "Declined", ["PORTRAIT_MANIPULATION_DETECTED"]),
+        ("wrong-number", "In Review", ["DOCUMENT_NUMBER_FORMAT_MISMATCH"]),
+        ("blocked-document", "Declined", ["ID_DOCUMENT_IN_BLOCKLIST"]),
+        ("underage", "In Review", ["MINIMUM_AGE_NOT_MET"]),
+        ("returning", "Approved", ["DUPLICATED_DOCUMENT"]),
+        ("second-account", "Approved", ["POSSIBLE_DUPLICATED_USER"]),
+        ("trusted-look-alike", "In Review", ["DUPLICATED_FACE"]),
+        ("attackers-face", "In Review", ["DUPLICATED_FACE"]),
+        ("due-diligence", "Approved", []),
+        ("sanctioned", "In Review", ["POSSIBLE_MATCH_FOUND"]),
+        ("namesake", "In Review", ["POSSIBLE_MATCH_FOUND"]),
+        (
+            "hidden",
+            "Approved",
+            [
+                "COUNTRY_FROM_DOCUMENT_DOES_NOT_MATCH_COUNTRY_FROM_IP",
+                "DISPOSABLE_EMAIL_DETECTED",
+                "PRIVATE_NETWORK_DETECTED",
+                "VOIP_NUMBER_DETECTED",
+            ],
+        ),
+        ("injected", "Approved", ["FRAME_INJECTION_SUSPECTED"]),
+        ("undeliverable", "Declined", ["UNDELIVERABLE_EMAIL_DETECTED"]),
+        ("reviewed-attack", "In Review", ["LIVENESS_FACE_ATTACK"]),
+        ("overruled", "Approved", ["LIVENESS_FACE_ATTACK"]),
         ("late-attack", "Declined", ["LIVENESS_FACE_ATTACK", "LOW_LIVENESS_SCORE"]),
         ("data-updated", "Approved", []),
     ],
@@ -109,6 +143,34 @@ def test_status_and_findings_are_those_of_the_title(
 ) -> None:
     _, event = _send(box, receiver, name)
     assert (event["status"], event["decision"]["status"], _risks(event)) == (status, status, risks)
+
+
+def test_every_finding_is_a_tag_that_the_vendor_documents(box: Sandbox, receiver: Inbox) -> None:
+    for scenario in TOUR:
+        _, event = _send(box, receiver, scenario.name)
+        if "id_verifications" in event.get("decision", {}):
+            assert set(_risks(event)) <= KNOWN_TAGS.keys(), scenario.name
+
+
+def test_a_known_document_points_to_the_sessions_that_showed_it(box: Sandbox, receiver: Inbox) -> None:
+    for name, earlier, same_customer in (("returning", "distant", True), ("second-account", "lookalike", False)):
+        _, event = _send(box, receiver, name)
+        document = event["decision"]["id_verifications"][0]
+        assert [match["session_id"] for match in document["matches"]] == [box.session_id(earlier)]
+        assert (document["matches"][0]["vendor_data"] == event["vendor_data"]) is same_customer
+        assert box.decision(earlier)["id_verifications"][0]["document_number"] == document["document_number"]
+
+
+def test_the_overruled_attack_was_approved_by_a_reviewer(box: Sandbox, receiver: Inbox) -> None:
+    _, event = _send(box, receiver, "overruled")
+    assert [entry["new_status"] for entry in event["decision"]["reviews"]] == ["Approved"]
+    assert event["session_id"] == box.session_id("reviewed-attack")
+
+
+def test_nothing_to_compare_gives_no_score(box: Sandbox, receiver: Inbox) -> None:
+    _, event = _send(box, receiver, "no-portrait")
+    match = event["decision"]["face_matches"][0]
+    assert (match["score"], match["source_image"], match["status"]) == (None, None, "Declined")
 
 
 def test_the_redelivery_is_the_same_event_signed_afresh(box: Sandbox, receiver: Inbox, clock: Clock) -> None:

@@ -68,6 +68,21 @@ def test_what_was_decided_comes_back_as_it_was(store: Store) -> None:
     assert (result.read, result.changed, result.unreadable) == (4, 0, 0)
 
 
+def test_a_decision_written_before_its_undecided_rules_had_a_column_is_read_from_its_document(
+    store: Store, data_dir: Path
+) -> None:
+    """A database that an older version filled simulates as it did."""
+    policy = policy_from(POLICY)
+    fill(store, policy, event_of("FACE_IN_BLOCKLIST"), *events(50))
+    with sqlite3.connect(data_dir / "hookwarden.db") as older:
+        older.execute("UPDATE decision SET rules_undecided = NULL WHERE n = 1")
+    older.close()
+    first, second = (past.decision.in_short() for past in read(store) if past.decision)
+    assert [(rule.id, rule.fired) for rule in first.rules if rule.fired is None] == [("low", None)]
+    assert first.policy == second.policy
+    assert simulate(read(store), policy).changed == 0
+
+
 def test_the_stream_crosses_chunks_and_loses_nothing(store: Store) -> None:
     identifiers = fill(store, policy_from(POLICY), *events(*range(CHUNK * 2)))
     steps: list[int] = []

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from receiver.contract import ActionSpec, Decision, Event, EventDocument, JsonObject
+from receiver.contract import ActionSpec, Decision, Event, EventDocument, JsonObject, MatchDocument
 from receiver.errors import ConfigurationError, Problem
 from receiver.policy.compile import Policy, compile_policy
 from receiver.policy.decide import decide
 from receiver.yamltext import read_yaml
 
-KNOWN_TAGS = ("LIVENESS_FACE_ATTACK", "DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE", "FACE_IN_BLOCKLIST")
+
+@dataclass(frozen=True)
+class KnownTag:
+    """A tag of the vendor's vocabulary, with its severity by default."""
+
+    severity: str | None
+
+
+KNOWN_TAGS = {
+    "LIVENESS_FACE_ATTACK": KnownTag("error"),
+    "DUPLICATED_FACE": KnownTag("information"),
+    "POSSIBLE_DUPLICATED_FACE": KnownTag("information"),
+    "FACE_IN_BLOCKLIST": KnownTag("error"),
+    "LOW_LIVENESS_SCORE": KnownTag(None),
+}
 
 
 class _Params(BaseModel):
@@ -47,6 +62,13 @@ class Review(_Params):
     priority: int = 0
 
 
+class Found(TypedDict):
+    """What the search gives."""
+
+    total_matches: int
+    matches: list[MatchDocument]
+
+
 class Note(BaseModel):
     """A model that takes anything."""
 
@@ -58,9 +80,10 @@ ACTIONS: Mapping[str, ActionSpec] = {
     for spec in (
         ActionSpec("review", Review, "a case for a person", once="event", plain=("queue",)),
         ActionSpec("note", Note, "anything goes"),
-        ActionSpec("didit.blocklist_add", Block, "block"),
-        ActionSpec("didit.update_status", SetStatus, "set the status", sets_status=True),
-        ActionSpec("didit.face_search", Search, "look for twins"),
+        ActionSpec("didit.blocklist_add", Block, "block", destructive=True),
+        ActionSpec("didit.update_status", SetStatus, "set the status", destructive=True, sets_status=True),
+        ActionSpec("didit.face_search", Search, "look for twins", billable=True),
+        ActionSpec("twins", Search, "what it gives is known", result=Found),
     )
 }
 

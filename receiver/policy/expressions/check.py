@@ -6,7 +6,8 @@ over the tree works out what is known of each node (a Shape), and raises Express
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, NoReturn
@@ -29,6 +30,7 @@ from receiver.policy.expressions.syntax import (
     Select,
     Ternary,
     Unary,
+    walk,
 )
 
 Known = Mapping[str, "Shape | None"]
@@ -52,6 +54,18 @@ _UNSUPPORTED: Final = {
     "any": "write list.exists(x, ...)",
     "dyn": "dyn() is not needed: int and double mix, and values need no declared type",
 }
+
+
+_ELSEWHERE: Final = {
+    "result": "'result' is known only in rules on an action's result: on: action.<name>",
+    "action": "'action' is known only in rules on an action's result: on: action.<name>",
+    "facts": "'facts' are kept for look-ups over stored events, which are not available yet",
+}
+_NULLS: Final = frozenset({"none", "nil", "undefined", "empty"})
+_NO_CONDITION: Final = "; compare each side for itself, or write x in [a, b]"
+_COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z")
+_MOST_FIELDS: Final = 4  # in one message
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ class _Checker:
                 return self._binary(node, bound)
             case Logic():
                 for operand in node.operands:
-                    self._require(operand, bound, {Kind.BOOL}, f"'{node.operator}' needs true or false")
+                    self._require(operand, bound, {Kind.BOOL}, f"'{node.operator}' needs true or false", _NO_CONDITION)
                 return Kind.BOOL
             case Ternary():
                 self._require(node.condition, bound, {Kind.BOOL}, "'?' needs true or false before it")
@@ -120,10 +134,10 @@ class _Checker:
             case MapLiteral():
                 return self._map(node, bound)
 
-    def _require(self, node: Node, bound: Known, kinds: Iterable[Kind], what: str) -> Kind | None:
+    def _require(self, node: Node, bound: Known, kinds: Iterable[Kind], what: str, cure: str = "") -> Kind | None:
         kind = kind_of_shape(self.shape(node, bound))
         if kind is not None and kind not in kinds:
-            _fail(node, f"{what}, not {_text(kind)}")
+            _fail(node, f"{what}, not {_text(kind)}{cure}")
         return kind
 
     def _name(self, node: Name, bound: Known) -> Shape | None:
@@ -132,9 +146,21 @@ class _Checker:
         if node.name in self._names.roots:
             return self._names.roots[node.name]
         known = (*self._names.roots, *bound, "true", "false", "null")
-        exact = [word for word in known if word.lower() == node.name.lower()]
-        suggestion = f"; did you mean '{exact[0]}'?" if exact else _suggest(node.name, known)
-        _fail(node, f"unknown name '{node.name}'{suggestion}")
+        if node.name in _ELSEWHERE:
+            _fail(node, _ELSEWHERE[node.name])
+        _fail(node, f"unknown name '{node.name}'{self._known_name(node.name, known)}")
+
+    def _known_name(self, name: str, known: Sequence[str]) -> str:
+        """What may have been meant by a name that nothing has."""
+        for root in ("event", "lists"):
+            fields = self._names.roots.get(root)
+            if isinstance(fields, Mapping) and name in fields:
+                return f"; did you mean '{root}.{name}'?"
+        exact = [word for word in known if word.lower() == name.lower()]
+        if exact or name.lower() in _NULLS:
+            return f"; did you mean '{exact[0] if exact else 'null'}'?"
+        quoted = f"; text goes in quotes: '{name}'" if len(name) > 2 else ""  # a letter was meant as a variable
+        return quoted if name.isupper() else _suggest(name, known) or quoted
 
     def _member(self, node: Select | Index, bound: Known) -> Shape | None:
         shape = self.shape(node.operand, bound)
@@ -152,7 +178,9 @@ class _Checker:
 
     def _field(self, node: Select | Index, shape: Shape | None, field: str) -> Shape | None:
         if isinstance(shape, ListOf) or shape is Kind.LIST:
-            _fail(node, f"a list has no field '{field}'; use exists(), all(), filter(), map() or [0]")
+            item = shape.item if isinstance(shape, ListOf) else None
+            such = f", such as exists(x, x.{field} == ...)" if isinstance(item, Mapping) and field in item else ""
+            _fail(node, f"a list has no field '{field}'; use exists(), all(), filter(), map() or [0]{such}")
         if isinstance(shape, Kind) and shape is not Kind.MAP:
             _fail(node, f"{_text(shape)} has no field '{field}'")
         if not isinstance(shape, Mapping):
@@ -163,26 +191,27 @@ class _Checker:
 
     def _unary(self, node: Unary, bound: Known) -> Shape | None:
         if node.operator == "!":
-            self._require(node.operand, bound, {Kind.BOOL}, "'!' needs true or false")
+            self._require(node.operand, bound, {Kind.BOOL}, "'!' needs true or false", "; for 'not equal' write a != b")
             return Kind.BOOL
         return self._require(node.operand, bound, _NUMBERS, "'-' needs a number")
 
     def _binary(self, node: Binary, bound: Known) -> Shape | None:
+        if node.operator == "in" and isinstance(node.left, Unary) and node.left.operator == "!":
+            _check_not_in(node.left, kind_of_shape(self.shape(node.left.operand, bound)))
         left, right = self.shape(node.left, bound), self.shape(node.right, bound)
-        kinds = (kind_of_shape(left), kind_of_shape(right))
         operator = node.operator
         if operator == "??":
             return _common(left, right)
         if operator in ("==", "!="):
+            _check_equal(node, left, right)
             return Kind.BOOL
         if operator == "in":
-            if kinds[1] not in (None, Kind.LIST, Kind.MAP):
-                _fail(node, f"'in' needs a list or a map on its right, not {_text(kinds[1])}")
+            _check_in(node, left, right)
             return Kind.BOOL
         if operator in ("<", "<=", ">", ">="):
-            _check_pair(node, kinds, _ORDERED)
+            _check_pair(node, (left, right), _ORDERED)
             return Kind.BOOL
-        return _arithmetic(node, kinds)
+        return _arithmetic(node, (left, right))
 
     def _call(self, node: Call, bound: Known) -> Shape | None:
         name, count = node.name, len(node.arguments) - node.method
@@ -256,19 +285,69 @@ class _Checker:
         return Kind.MAP
 
 
-def _check_pair(node: Binary, kinds: tuple[Kind | None, Kind | None], allowed: Iterable[Kind]) -> None:
+def _never_equal(left: Kind | None, right: Kind | None) -> bool:
+    return None not in (left, right) and left is not right and not (left in _NUMBERS and right in _NUMBERS)
+
+
+def _names_something(node: Node) -> bool:
+    """Constants alone may be compared whatever their kinds: CEL gives false there."""
+    return any(isinstance(part, Name) for part in walk(node))
+
+
+def _check_equal(node: Binary, left: Shape | None, right: Shape | None) -> None:
+    kinds = kind_of_shape(left), kind_of_shape(right)
+    if _never_equal(*kinds) and _names_something(node):
+        said = f"'{node.operator}' compares {_text(kinds[0])} with {_text(kinds[1])}, which are never equal"
+        _fail(node, said + _cure(node, left, right))
+
+
+def _check_in(node: Binary, left: Shape | None, right: Shape | None) -> None:
+    kind = kind_of_shape(right)
+    if kind not in (None, Kind.LIST, Kind.MAP):
+        text = "; for text in text write a.contains(b)" if kind is Kind.STRING else ""
+        _fail(node, f"'in' needs a list or a map on its right, not {_text(kind)}{text}")
+    if kind is Kind.MAP and kind_of_shape(left) not in (None, Kind.STRING) and _names_something(node):
+        _fail(node, f"the keys of a map are strings, not {_text(kind_of_shape(left))}")
+    item = kind_of_shape(right.item) if isinstance(right, ListOf) else None
+    found = kind_of_shape(left)
+    if _never_equal(found, item) and _names_something(node):
+        two_lists = "; for one of two lists in the other write a.exists(x, x in b)" if found is Kind.LIST else ""
+        _fail(node, f"'in' looks for {_text(found)} in a list of {_text(item)}, where it never is{two_lists}")
+
+
+def _check_not_in(negation: Unary, kind: Kind | None) -> None:
+    if kind is not Kind.BOOL:
+        _fail(negation, "'!' takes only what stands right after it; for 'not in' write !(a in b)")
+
+
+def _cure(node: Binary, left: Shape | None, right: Shape | None) -> str:
+    """What to do about two sides of different kinds."""
+    for literal, other in ((node.left, right), (node.right, left)):
+        if isinstance(literal, Literal) and isinstance(literal.value, str) and kind_of_shape(other) in _NUMBERS:
+            return f"; write the number without quotes: {literal.value}" if _NUMBER.match(literal.value) else ""
+    for side in (left, right):
+        if kind_of_shape(side) is Kind.LIST:
+            return "; look into a list with 'in', exists() or size()"
+        if isinstance(side, Mapping):
+            return f"; name one of its fields: {', '.join(list(side)[:_MOST_FIELDS])}"
+    if isinstance(node.left, Binary) and node.left.operator in _COMPARISONS:
+        return "; comparisons do not chain, write a < b && b < c"
+    return ""
+
+
+def _check_pair(node: Binary, shapes: tuple[Shape | None, Shape | None], allowed: Iterable[Kind]) -> None:
+    left, right = kinds = kind_of_shape(shapes[0]), kind_of_shape(shapes[1])
     for kind in kinds:
         if kind is not None and kind not in allowed:
-            _fail(node, f"'{node.operator}' cannot work on {_text(kind)}")
-    left, right = kinds
-    if None not in kinds and left is not right and not (left in _NUMBERS and right in _NUMBERS):
-        _fail(node, f"'{node.operator}' cannot work on {_text(left)} and {_text(right)}")
+            _fail(node, f"'{node.operator}' cannot work on {_text(kind)}{_cure(node, *shapes)}")
+    if _never_equal(left, right):
+        _fail(node, f"'{node.operator}' cannot work on {_text(left)} and {_text(right)}{_cure(node, *shapes)}")
 
 
-def _arithmetic(node: Binary, kinds: tuple[Kind | None, Kind | None]) -> Shape | None:
+def _arithmetic(node: Binary, shapes: tuple[Shape | None, Shape | None]) -> Shape | None:
     allowed = {"+": _ADDABLE, "%": {Kind.INT, Kind.NUMBER}}.get(node.operator, _NUMBERS)
-    _check_pair(node, kinds, allowed)
-    left, right = kinds
+    _check_pair(node, shapes, allowed)
+    left, right = kinds = kind_of_shape(shapes[0]), kind_of_shape(shapes[1])
     if left is right and left is not Kind.LIST:
         return left
     if node.operator == "+" and not (left in _NUMBERS and right in _NUMBERS):

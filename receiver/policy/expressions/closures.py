@@ -7,13 +7,14 @@ undecided as soon as an operand is None or UNDECIDED, once all have been evaluat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from receiver.policy.expressions.check import TEXT_METHODS
 from receiver.policy.expressions.loops import filtering, mapping, searching
 from receiver.policy.expressions.operators import (
     BUDGET,
+    FIRST_ROOT,
     Run,
     coalesce,
     element,
@@ -50,6 +51,7 @@ from receiver.policy.expressions.syntax import (
 )
 from receiver.policy.expressions.values import (
     ORDERS,
+    among,
     calculate,
     compare,
     contains,
@@ -59,7 +61,6 @@ from receiver.policy.expressions.values import (
 )
 
 Bound: TypeAlias = Mapping[str, int]  # name -> slot
-Shortcut: TypeAlias = "Callable[[Node, Bound, Closures], Run | None]"
 
 
 def cost(node: Node) -> int:
@@ -69,26 +70,23 @@ def cost(node: Node) -> int:
     return 1 + sum(map(cost, children(node)))
 
 
-class Closures:
-    """Builds the functions. `shortcut` may give a quicker function of the same meaning for a node."""
+def variable_slot(bound: Bound) -> int:
+    """A slot that no macro around uses."""
+    return 1 + max((slot for slot in bound.values() if slot < FIRST_ROOT), default=BUDGET)
 
-    def __init__(self, roots: tuple[str, ...], shortcut: Shortcut | None = None) -> None:
-        self._roots: Bound = {name: slot for slot, name in enumerate(roots, start=BUDGET + 1)}
-        self._first_variable = len(roots) + BUDGET + 1
-        self._shortcut = shortcut
+
+class Closures:
+    """Builds the functions for one layout: `roots` are the names, in the order of their slots."""
+
+    def __init__(self, roots: tuple[str, ...]) -> None:
+        self.roots: Bound = {name: slot for slot, name in enumerate(roots, start=FIRST_ROOT)}
 
     def whole(self, node: Node) -> Run:
         """The function of a whole expression."""
-        return self.operand(node, self._roots)
+        return self.operand(node, self.roots)
 
-    def operand(self, node: Node, bound: Bound) -> Run:
+    def operand(self, node: Node, bound: Bound) -> Run:  # noqa: C901, PLR0912 - one flat case for each kind of node
         """The function of a node; `bound` says where the names it may use are kept."""
-        if self._shortcut is not None and (quick := self._shortcut(node, bound, self)) is not None:
-            return quick
-        return self.plain(node, bound)
-
-    def plain(self, node: Node, bound: Bound) -> Run:  # noqa: C901, PLR0912 - one flat case for each kind of node
-        """The same without a shortcut for the node itself."""
         match node:
             case Literal(_, value):
                 return lambda _: value
@@ -134,7 +132,7 @@ class Closures:
         if operator in ("==", "!="):
             return self._equality(node, left, right)
         if operator == "in":
-            return strict(left, right, contains)
+            return strict(left, right, among if isinstance(node.right, ListLiteral) else contains)
         if operator in ORDERS:
             order = ORDERS[operator]
             return strict(left, right, lambda a, b, budget: compare(order, a, b, budget))
@@ -158,7 +156,7 @@ class Closures:
 
     def _macro(self, node: Macro, bound: Bound) -> Run:
         items = self.operand(node.items, bound)
-        slot = self.variable_slot(bound)
+        slot = variable_slot(bound)
         inside = {**bound, node.variable: slot}
         body = self.operand(node.body, inside)
         where = None if node.where is None else self.operand(node.where, inside)
@@ -168,7 +166,3 @@ class Closures:
         if node.kind == "filter":
             return filtering(items, slot, body, steps)
         return searching(items, slot, body, steps, winner=node.kind == "exists")
-
-    def variable_slot(self, bound: Bound) -> int:
-        """A slot that no macro around uses."""
-        return max(self._first_variable, 1 + max(bound.values(), default=0))

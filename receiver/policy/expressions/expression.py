@@ -9,21 +9,21 @@ reports an absent field or a null operand as an error, the answer here is UNDECI
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.check import Names, check
 from receiver.policy.expressions.closures import Closures, cost
 from receiver.policy.expressions.faults import BudgetExceeded, ExpressionError, ExpressionFault
-from receiver.policy.expressions.operators import Run
-from receiver.policy.expressions.parser import MAX_DEPTH, MAX_LENGTH, MAX_MACRO_NESTING, parse
+from receiver.policy.expressions.generated import generate
+from receiver.policy.expressions.operators import Run, Slots, frame, slot_of
+from receiver.policy.expressions.parser import MAX_DEPTH, MAX_LENGTH, parse
 from receiver.policy.expressions.reads import Read, reads
 from receiver.policy.expressions.shapes import Kind, ListOf, Shape, shape_of
-from receiver.policy.expressions.shortcuts import shortcut
-from receiver.policy.expressions.syntax import Binary, Node, walk
-from receiver.policy.expressions.values import MAX_LIST, MAX_STRING, UNDECIDED, Budget, Undecided, Value, is_finite
+from receiver.policy.expressions.syntax import MAX_MACRO_NESTING, Binary, Node, walk
+from receiver.policy.expressions.values import MAX_LIST, MAX_STRING, UNDECIDED, Budget, Undecided, finite
 
 __all__ = [
     "MAX_DEPTH",
@@ -41,33 +41,36 @@ __all__ = [
     "ListOf",
     "Names",
     "Shape",
+    "Slots",
     "Undecided",
     "compile_expression",
+    "frame",
     "shape_of",
+    "slot_of",
 ]
 
 _ARITHMETIC: Final = frozenset("+-*/")
-_VARIABLES: Final[list[Any]] = [None] * MAX_MACRO_NESTING
 
 
 class Expression:
     """An expression that passed every check. `shape` is what is known of its value before any event. Safe to use from
-    several threads; nothing is kept between evaluations.
+    several threads: what an evaluation keeps, it keeps in its slots.
+
+    `layout` names the roots in the order of their slots: expressions of one layout share one `frame`.
     """
 
-    def __init__(self, text: str, node: Node, shape: Shape | None) -> None:
+    def __init__(self, text: str, node: Node, shape: Shape | None, layout: Sequence[str] | None = None) -> None:
         self.text = text
         self.node = node
         self.shape = shape
         self._reads: tuple[Read, ...] = reads(node)
         self.roots = frozenset(read.root for read in self._reads)
-        self._slots = tuple(sorted(self.roots))
-        self._absent = (UNDECIDED,) * len(self._slots)  # what a root that the scope lacks gives
-        self._cost = cost(node)
-        self._run = Closures(self._slots, shortcut).whole(node)
+        self.layout = tuple(sorted(self.roots) if layout is None else layout)
+        self._closures = Closures(self.layout)
         self._calculates = shape is not Kind.BOOL and any(
             isinstance(part, Binary) and part.operator in _ARITHMETIC for part in walk(node)
         )
+        self._places = tuple((read, self._closures.roots[read.root]) for read in self._reads)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -78,41 +81,51 @@ class Expression:
         return tuple(read.text for read in self._reads)
 
     @cached_property
-    def plain(self) -> Run:
-        """The function without any shortcut: what differential tests hold the quick one to. Takes the slots."""
-        return Closures(self._slots).whole(self.node)
+    def _generated(self) -> tuple[Run, bool]:
+        return generate(self.node, self._closures, checks_result=self._calculates)
 
-    def evaluate(self, scope: Mapping[str, JsonValue], budget: Budget) -> JsonValue | Undecided:
-        """The value in a scope of root names; UNDECIDED where it hangs on what is absent or null. A path alone gives
-        the null that stands there. The value may share parts with the scope: read it, do not change it.
+    @cached_property
+    def run(self) -> Run:
+        """The function of the expression: slots, such as `frame` makes them, to its value. UNDECIDED where that hangs
+        on what is absent or null; a path alone gives the null that stands there. The value may share parts with what
+        it was given: read it, do not change it.
 
         Raises ExpressionFault, and BudgetExceeded (one of them) as soon as the budget is used up.
         """
-        budget.left -= self._cost  # inlined from Budget.spend: this runs for every condition of every rule looked at
-        if budget.left < 0:
-            budget.spend(0)
-        value = self._run([budget, *map(scope.get, self._slots, self._absent), *_VARIABLES])
-        return self._finite(value) if self._calculates else value
+        return self._generated[0]
+
+    @property
+    def quick(self) -> bool:
+        """Whether all of it runs as generated code, and nothing as closures."""
+        return self._generated[1]
+
+    @cached_property
+    def _plain(self) -> Run:
+        return self._closures.whole(self.node)
+
+    def evaluate(self, scope: Mapping[str, JsonValue], budget: Budget) -> JsonValue | Undecided:
+        """The value in a scope of root names: `run` on a frame of its own."""
+        return self.run(frame(self.layout, scope, budget))
 
     def evaluate_plain(self, scope: Mapping[str, JsonValue], budget: Budget) -> JsonValue | Undecided:
-        """The same, without any shortcut."""
-        budget.spend(self._cost)
-        return self._finite(self.plain([budget, *map(scope.get, self._slots, self._absent), *_VARIABLES]))
+        """The same by closures alone: what differential tests hold `run` to."""
+        budget.spend(cost(self.node))
+        return finite(self._plain(frame(self.layout, scope, budget)))
 
-    @staticmethod
-    def _finite(value: Value) -> Value:
-        if not is_finite(value):
-            raise ExpressionFault("the result is infinite or not a number")
-        return value
-
-    def inputs(self, scope: Mapping[str, JsonValue]) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    def inputs(self, slots: Slots) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
         """The values of its paths, and the paths where nothing stands (absent or null), in the order of the text."""
-        values = {read.text: read.value(scope) for read in self._reads}
-        there: dict[str, JsonValue] = {text: value for text, value in values.items() if value is not None}
-        return there, tuple(text for text, value in values.items() if value is None)
+        there: dict[str, JsonValue] = {}
+        missing: list[str] = []
+        for read, slot in self._places:
+            value = read.below(slots[slot])
+            if value is None:
+                missing.append(read.text)
+            else:
+                there[read.text] = value
+        return there, tuple(missing)
 
 
 def compile_expression(text: str, names: Names) -> Expression:
     """Read, check and compile an expression. Raises ExpressionError, whatever the text."""
     node = parse(text)
-    return Expression(text, node, check(node, names))
+    return Expression(text, node, check(node, names), tuple(names.roots))

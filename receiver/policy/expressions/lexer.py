@@ -26,11 +26,20 @@ _ESCAPE = re.compile(r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]
 _PLAIN_ESCAPES = dict(zip("abfnrtv\\?\"'`", "\a\b\f\n\r\t\v\\?\"'`", strict=True))
 _HINTS = {
     "=": "'=' does not compare; write '=='",
+    "=>": "write '>='",
+    "=<": "write '<='",
+    "=~": "regular expressions are not supported; use contains(), startsWith() or endsWith()",
+    "\N{GREATER-THAN OR EQUAL TO}": "write '>='",
+    "\N{LESS-THAN OR EQUAL TO}": "write '<='",
+    "\N{NOT EQUAL TO}": "write '!='",
+    "\N{NO-BREAK SPACE}": "a no-break space, which looks like a blank: write a blank",
+    ";": "one expression ends here; further conditions are items of their own",
     "&": "write '&&' for and",
     "|": "write '||' for or",
     "`": 'a field name in backquotes is not supported; write ["name"]',
     "\N{LEFT DOUBLE QUOTATION MARK}": "write straight quotes",
     "\N{RIGHT DOUBLE QUOTATION MARK}": "write straight quotes",
+    "\N{DOUBLE LOW-9 QUOTATION MARK}": "write straight quotes",
     "\N{LEFT SINGLE QUOTATION MARK}": "write straight quotes",
     "\N{RIGHT SINGLE QUOTATION MARK}": "write straight quotes",
 }
@@ -63,7 +72,7 @@ def _skip_blank(text: str, offset: int) -> int:
 def _token(text: str, offset: int) -> Token:
     match = _TOKEN.match(text, offset)
     if match is None:
-        raise ExpressionError(offset, _HINTS.get(text[offset], f"unexpected character {text[offset]!r}"))
+        raise _unknown(text, offset)
     match match.lastgroup:
         case "opening":
             return _string(text, offset, match[0])
@@ -74,6 +83,14 @@ def _token(text: str, offset: int) -> Token:
             return Token("name", match[0], offset)
         case _:
             return Token("operator", match[0], offset)
+
+
+def _unknown(text: str, offset: int) -> ExpressionError:
+    """What to write for a character that begins no token."""
+    if text[offset] == "=" and text[:offset].endswith(("==", "!=")):
+        return ExpressionError(offset - 2, f"write '{text[offset - 2 : offset]}' for '{text[offset - 2 : offset + 1]}'")
+    said = _HINTS.get(text[offset : offset + 2]) or _HINTS.get(text[offset])
+    return ExpressionError(offset, said or f"unexpected character {text[offset]!r}")
 
 
 def _check_number_end(text: str, end: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.faults import BudgetExceeded, ExpressionFault
+from receiver.policy.expressions.syntax import MAX_MACRO_NESTING
 from receiver.policy.expressions.values import (
     UNDECIDED,
     Budget,
@@ -21,8 +22,20 @@ from receiver.policy.expressions.values import (
 )
 
 BUDGET: Final = 0
-Slots: TypeAlias = list[Any]  # of one evaluation: the budget, the roots, the variables of macros
+FIRST_ROOT: Final = 1 + MAX_MACRO_NESTING
+_VARIABLES: Final = (None,) * MAX_MACRO_NESTING
+Slots: TypeAlias = list[Any]  # of one event: the budget, the variables of macros, the roots
 Run: TypeAlias = Callable[[Slots], Value]
+
+
+def slot_of(name: str, layout: Sequence[str]) -> int:
+    """Where a root of the layout is kept."""
+    return FIRST_ROOT + layout.index(name)
+
+
+def frame(layout: Iterable[str], scope: Mapping[str, JsonValue], budget: Budget) -> Slots:
+    """The slots for expressions of a layout. What the scope lacks is undecided."""
+    return [budget, *_VARIABLES, *(scope.get(name, UNDECIDED) for name in layout)]
 
 
 def settle(odd: list[Value | ExpressionFault]) -> Undecided:

@@ -13,6 +13,7 @@ from receiver.policy.expressions.faults import ExpressionError
 from receiver.policy.expressions.lexer import Token, read_double, read_int, tokens
 from receiver.policy.expressions.syntax import (
     MACROS,
+    MAX_MACRO_NESTING,
     Binary,
     Call,
     Has,
@@ -33,12 +34,21 @@ from receiver.policy.expressions.syntax import (
 
 MAX_LENGTH = 4_096  # characters
 MAX_DEPTH = 100  # of nesting in the text, and of the tree: everything after the parser may recurse
-MAX_MACRO_NESTING = 2
 
 _LEVELS = {"||": 1, "&&": 2, "??": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 _LEVELS |= dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), 3)
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _WORD_HINTS = {"and": "write '&&' for and", "or": "write '||' for or", "not": "write '!' for not"}
+# words that other languages put between two values
+_INFIX_HINTS = {
+    "is": "write '==' for is, and '!=' for is not",
+    "equals": "write '=='",
+    "contains": "write text.contains('abc'), or 'abc' in list",
+    "startswith": "write text.startsWith('abc')",
+    "endswith": "write text.endsWith('abc')",
+    "like": "write text.contains('abc')",
+    "between": "write x >= a && x <= b",
+}
 _RESERVED = frozenset(
     "as break const continue else for function if import let loop package namespace return var void while in".split()
 )
@@ -101,11 +111,22 @@ class _Parser:
 
     def _unexpected(self, more: str = "") -> ExpressionError:
         token = self._next
+        before = self._stream[self._position - 1] if self._position else None
+        if token.kind == "name" and token.text.lower() in _WORD_HINTS:
+            return ExpressionError(token.offset, _not_in(token, self._after()) or _WORD_HINTS[token.text.lower()])
+        if before is not None and (hint := _hint(before, token)):
+            return ExpressionError(before.offset, hint)
+        if before is not None and token.text == "," and before.kind == self._after().kind == "int":
+            return ExpressionError(token.offset, f"decimals take a point: {before.text}.{self._after().text}")
         if token.kind == "end":
             return ExpressionError(token.offset, f"the expression ends too early{more}")
-        if token.kind == "name" and token.text in _WORD_HINTS:
-            return ExpressionError(token.offset, _WORD_HINTS[token.text])
+        if token.kind == "name" and token.text.lower() in _INFIX_HINTS:
+            return ExpressionError(token.offset, _INFIX_HINTS[token.text.lower()])
         return ExpressionError(token.offset, f"unexpected '{token.text}'{more}")
+
+    def _after(self) -> Token:
+        """The token after the next one."""
+        return self._stream[min(self._position + 1, len(self._stream) - 1)]
 
     def expect_end(self) -> None:
         """Raise ExpressionError unless the whole text has been read."""
@@ -241,6 +262,21 @@ class _Parser:
         if token.text == "has":
             return _has(token, arguments)
         return Call(token.offset, token.text, arguments, method=False)
+
+
+def _not_in(token: Token, after: Token) -> str:
+    return "write !(a in b) for not in" if token.text.lower() == "not" and after.text.lower() == "in" else ""
+
+
+def _hint(before: Token, token: Token) -> str:
+    """What to write where the token before is the slip, and this one only shows it."""
+    if before.kind == "name" and before.text.lower() == "not":
+        return _WORD_HINTS["not"]
+    if before.text == "<" and token.text == ">":
+        return "write '!=' for not equal"
+    if before.text == "%" and token.kind == "end":
+        return "write a percentage as a plain number, without '%'"
+    return ""
 
 
 def _joined(operator: Token, left: Node, right: Node) -> Node:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.syntax import Index, Literal, Macro, Name, Node, Select, children
-from receiver.policy.expressions.values import UNDECIDED
+from receiver.policy.expressions.values import UNDECIDED, Value
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -23,9 +22,9 @@ class Read:
     root: str
     steps: tuple[str | int, ...]
 
-    def value(self, scope: Mapping[str, JsonValue]) -> JsonValue:
-        """What stands there, None if nothing does."""
-        current: Any = scope.get(self.root)
+    def below(self, root: Value) -> JsonValue:
+        """What stands there, given what stands at the root; None if nothing does."""
+        current: Any = root
         for step in self.steps:
             if isinstance(step, str) and isinstance(current, dict):
                 current = current.get(step)

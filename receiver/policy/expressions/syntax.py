@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 MacroKind: TypeAlias = OneOf["exists", "all", "filter", "map"]
 MACROS: tuple[MacroKind, ...] = ("exists", "all", "filter", "map")
+MAX_MACRO_NESTING = 2
 
 
 @dataclass(frozen=True, slots=True)

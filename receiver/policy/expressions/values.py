@@ -20,7 +20,7 @@ INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
 MAX_LIST: Final = 10_000  # longest list that a macro walks or that an expression makes
 MAX_STRING: Final = 65_536  # longest text that an expression makes, in characters
-_LONG_TEXT: Final = 256  # texts up to here cost no steps of their own
+LONG_TEXT: Final = 256  # texts up to here cost no steps of their own
 _TEXT_STEP: Final = 16  # characters of a long text to one step
 
 
@@ -92,7 +92,7 @@ def fault(what: str, *values: Any) -> ExpressionFault:
 
 
 def _charge_text(length: int, budget: Budget) -> None:
-    if length > _LONG_TEXT:
+    if length > LONG_TEXT:
         budget.spend(length // _TEXT_STEP)
 
 
@@ -137,13 +137,18 @@ def compare(order: Order, left: JsonValue, right: JsonValue, budget: Budget) -> 
     raise fault("cannot put in order:", left, right)
 
 
+def among(item: JsonValue, items: Any, budget: Budget) -> bool:
+    """`item in [a, b]`: an equal element. The list stands in the expression, so its cost has been charged."""
+    if type(item) is str:
+        return item in items  # only a string equals a string, in Python too
+    return any(equals(item, element, budget) for element in items)
+
+
 def contains(item: JsonValue, container: JsonValue, budget: Budget) -> bool:
     """`item in container`: an equal element of a list, or a key of a map."""
     if isinstance(container, list):
         budget.spend(len(container))
-        if type(item) is str:
-            return item in container  # only a string equals a string, in Python too
-        return any(equals(item, element, budget) for element in container)
+        return among(item, container, budget)
     if isinstance(container, dict):
         if isinstance(item, list | dict):
             raise fault("no map has a key that is a", item)
@@ -324,3 +329,10 @@ def is_finite(value: Value) -> bool:
         elif type(item) is dict:
             pending.extend(item.values())
     return True
+
+
+def finite(value: Value) -> Value:
+    """The value back, or a fault if JSON cannot hold it."""
+    if not is_finite(value):
+        raise ExpressionFault("the result is infinite or not a number")
+    return value

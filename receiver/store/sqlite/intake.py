@@ -39,8 +39,8 @@ _MOVE_SESSION = (
     " occurred_at = coalesce(excluded.occurred_at, occurred_at), updated_at = excluded.updated_at"
 )
 _ADD_DECISION = (
-    "INSERT INTO decision (event_n, at, actor, policy, policy_sha256, mode, outcome, status, rules_fired, document)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO decision (event_n, at, actor, policy, policy_sha256, mode, outcome, status, rules_fired,"
+    " rules_undecided, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LOAD = (
     "SELECT occurred_at, lane, depth, subject_ref, body, document"
@@ -129,6 +129,7 @@ class Intake(Unit):
         """Store a decision of an event; the newest one is the one that is shown."""
         row = self._event(event_id)
         policy, fired = decision.policy, [rule.id for rule in decision.rules if rule.fired]
+        undecided = [rule.id for rule in decision.rules if rule.fired is None]
         sealed = None
         if row.key is not None:
             sealed = row.key.seal(dump(decision_document(decision)), decision_place(event_id, at))
@@ -144,6 +145,7 @@ class Intake(Unit):
                 decision.outcome,
                 storable(decision.status),
                 dump_text(fired),
+                dump_text(undecided),
                 sealed,
             ),
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json
 
-from receiver.contract import Event, PlannedAction
+from receiver.contract import Decision, Event, Mode, PlannedAction, PolicyRef, RuleTrace
 from receiver.policy.recall import PastEvent, Recalled
 from receiver.store.sqlite.places import body_place, decision_place, document_place, params_place
 from receiver.store.sqlite.unit import actions_of
@@ -17,7 +18,8 @@ from receiver.store.vault import SubjectKey, Vault
 
 _PAST = (
     "SELECT e.n, e.event_id, e.received_at, e.occurred_at, e.depth, e.subject_ref, p.document,"
-    " CASE WHEN ? THEN p.body END AS body, d.at, d.document AS decision"
+    " CASE WHEN ? THEN p.body END AS body, d.at, d.policy, d.policy_sha256, d.mode, d.outcome, d.status, d.rules_fired,"
+    " d.rules_undecided, d.document"
     " FROM event AS e LEFT JOIN payload AS p USING (n) LEFT JOIN decision AS d"
     " ON ? AND d.n = (SELECT max(newest.n) FROM decision AS newest WHERE newest.event_n = e.n)"
     " WHERE e.n > ? AND e.received_at >= ? AND e.received_at < ? ORDER BY e.n LIMIT ?"
@@ -31,6 +33,28 @@ _ACTIONS = (
 )
 _HELD_BY_LIMIT: Final = "over the rule's limit"  # what the recorder writes: the policy itself planned it
 _DRY_RUN: Final = "dry run"  # likewise
+
+
+class _Decided(NamedTuple):
+    """The columns of a decision; all are None where there is none, or it is not asked for."""
+
+    at: int | None
+    policy: str
+    policy_sha256: str
+    mode: Mode
+    outcome: Literal["decided", "undecided", "echo"]
+    status: str | None
+    rules_fired: str
+    rules_undecided: str | None
+    document: bytes | None
+
+    def in_short(self, actions: tuple[PlannedAction, ...]) -> Decision:
+        """The decision as the columns tell it."""
+        fired = [RuleTrace(rule, True, self.mode, 0, ()) for rule in json.loads(self.rules_fired)]
+        undecided = [RuleTrace(rule, None, self.mode, 0, ()) for rule in json.loads(self.rules_undecided or "[]")]
+        ref = PolicyRef(self.policy, self.policy_sha256, self.mode)
+        return Decision(self.outcome, ref, self.status, (*fired, *undecided), actions)
+
 
 _State = Literal["planned", "awaiting_approval", "skipped"]
 
@@ -54,7 +78,7 @@ class Past:
         return int(self._connection.execute(_COUNT, (since, until)).fetchone()[0])
 
     def _event(self, row: sqlite3.Row) -> PastEvent:
-        n, event_id, received_at, occurred_at, depth, ref, document, body, decided_at, decision = row
+        n, event_id, received_at, occurred_at, depth, ref, document, body, *decided = row
         key = self._vault.of_ref(ref)
         if key is None:
             return PastEvent(n, event_id, received_at, None, None)
@@ -63,13 +87,18 @@ class Past:
         event = None
         if kept is not None and raw is not None:
             event = Event(kept["document"], raw, occurred_at, kept["dedupe_key"], kept["action"], kept["result"], depth)
-        return PastEvent(n, event_id, received_at, event, self._decision(key, event_id, decided_at, decision))
+        return PastEvent(n, event_id, received_at, event, self._decision(key, event_id, _Decided(*decided)))
 
-    def _decision(self, key: SubjectKey, event_id: str, at: int | None, sealed: bytes | None) -> Recalled | None:
-        if at is None:
+    def _decision(self, key: SubjectKey, event_id: str, row: _Decided) -> Recalled | None:
+        at, sealed = row.at, row.document
+        if at is None or sealed is None:
             return None
-        document = _unsealed(key, sealed, decision_place(event_id, at))
-        return None if document is None else Recalled(document, self._planned(key, event_id, at))
+        load = partial(_unsealed, key, sealed, decision_place(event_id, at))
+        actions = self._planned(key, event_id, at)
+        if row.rules_undecided is None:
+            document = load()
+            return None if document is None else Recalled.of(document, actions)
+        return Recalled(row.in_short(tuple(actions)), load)
 
     def _planned(self, key: SubjectKey, event_id: str, at: int) -> Iterator[PlannedAction]:
         """The actions of a decision, in the states that the policy gave them."""

@@ -80,6 +80,8 @@ _ENTRY_COLUMNS = (
     " e.type, e.rule, e.outcome, e.policy_sha256, e.source"
 )
 _ENTRY = f"SELECT {_ENTRY_COLUMNS}, e.leaf FROM entry AS e WHERE e.idx = ?"  # noqa: S608  # constants
+_POLICIES = "SELECT rowid AS n, sha256, name, author, at FROM policy"
+_POLICY = "SELECT sha256, name, author, at, text FROM policy WHERE sha256 = ?"
 _TALLIES = "SELECT name, key, n FROM tally"
 
 
@@ -201,6 +203,17 @@ class SqliteReader:
             return None
         leaf: bytes = row["leaf"]
         return {**_entry_item(row), "leaf": base64.b64encode(leaf).decode(), "content": json.loads(leaf)}
+
+    def policies(self, after: str | None = None, limit: int = 50) -> Page:
+        """Policy versions that were in use, the newest first, without their texts. Raises ValueError for a cursor that
+        is none.
+        """
+        return self._page(_POLICIES, "rowid", {}, after, limit, _policy_item)
+
+    def policy(self, sha256: str) -> JsonObject | None:
+        """One policy version with its text."""
+        row = self._one(_POLICY, sha256)
+        return None if row is None else {**_policy_item(row), "text": row["text"]}
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Gauges: `actions` by state, `reviews_open` by queue, `events` in all."""
@@ -364,6 +377,10 @@ def _deed(key: SubjectKey | None, action_id: str, row: sqlite3.Row) -> JsonObjec
 def _reject_item(row: sqlite3.Row) -> JsonObject:
     document: JsonObject = {"at": iso(row["at"])}
     return document | {name: row[name] for name in ("source", "client", "reason", "body_bytes")}
+
+
+def _policy_item(row: sqlite3.Row) -> JsonObject:
+    return {"sha256": row["sha256"], "name": row["name"], "author": row["author"], "at": iso(row["at"])}
 
 
 def _entry_item(row: sqlite3.Row) -> JsonObject:

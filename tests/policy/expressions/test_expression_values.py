@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from receiver.contract import JsonValue
-from receiver.policy.expressions.expression import UNDECIDED, Budget, ExpressionFault, Names, compile_expression
+from receiver.policy.expressions.expression import UNDECIDED, Budget, ExpressionFault, Names, compile_expression, frame
 
 SCOPE: dict[str, Any] = {
     "event": {
@@ -404,7 +404,7 @@ def test_the_inputs_of_an_expression_are_its_longest_paths() -> None:
         "event.tags[9]",
     )
     scope: dict[str, Any] = {**SCOPE, "top": UNDECIDED}
-    values, missing = expression.inputs(scope)
+    values, missing = expression.inputs(frame(expression.layout, scope, Budget(1)))
     assert missing == ("event.liveness.age", 'event["a b"].c', "top", "event.tags[9]")
     assert values["event.tags[0]"] == "A"
     assert values["event.score"] == 70.0

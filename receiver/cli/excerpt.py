@@ -1,0 +1,59 @@
+"""The line of a file that a finding is about, with a caret under the place, ready for a terminal."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+MAX_CELLS = 100  # longer lines are cut around the caret
+_BEFORE = 60  # cells kept before the caret of a line that is cut
+_TAB = 4
+_CUT = "…"
+
+
+def excerpt(line: str, number: int, column: int) -> list[str]:
+    """Two lines of text: the numbered source line, and the caret. `number` and `column` (in characters) count from 1.
+
+    Nothing of the line reaches the terminal as a command: characters that are not printable are replaced by U+FFFD,
+    tabs by blanks. The caret stands right also after wide and combining characters.
+    """
+    shown = [_shown(character) for character in line.rstrip()]
+    before, after = shown[: column - 1], shown[column - 1 :]
+    text, caret = _cut("".join(before), "".join(after))
+    return [f"{number:>5} | {text}", f"{'':>5} | {' ' * caret}^"]
+
+
+def printable(text: str) -> str:
+    """The text on one line, with what is not printable written as an escape."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def _shown(character: str) -> str:
+    if character == "\t":
+        return " " * _TAB
+    return character if character.isprintable() else "\ufffd"
+
+
+def _cut(before: str, after: str) -> tuple[str, int]:
+    """The text, at most MAX_CELLS wide, and the cells before the caret."""
+    if cell_len(before + after) <= MAX_CELLS:
+        return before + after, cell_len(before)
+    if cell_len(before) > _BEFORE:
+        before = _CUT + _last(before, _BEFORE)
+    room = MAX_CELLS - cell_len(before)
+    if cell_len(after) > room:
+        after = _first(after, room - 1) + _CUT
+    return before + after, cell_len(before)
+
+
+def _first(text: str, cells: int) -> str:
+    text = text[: cells * 2]  # a combining character has no width: some more than `cells` of them may fit
+    while cell_len(text) > cells:
+        text = text[:-1]
+    return text
+
+
+def _last(text: str, cells: int) -> str:
+    text = text[-cells * 2 :]
+    while cell_len(text) > cells:
+        text = text[1:]
+    return text

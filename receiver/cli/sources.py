@@ -1,0 +1,123 @@
+"""The source lines of findings, read anew from the files when they are printed. What may be a secret is masked.
+
+Secrets stand in the settings only, so everything there is masked but what is known to be harmless: the values of the
+keys named below, and `${VARIABLES}`. A policy, in a file of its own or inside config.yaml, is shown as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from receiver.config import Settings
+from receiver.errors import Problem
+from receiver.yamlfaults import LINE_ENDS
+
+MASK = "****"
+# the top-level keys of policies and test documents, under which no secret has its place
+_OPEN_KEYS = frozenset("policy version name description mode lists let status_order facts rules fixtures tests".split())
+_SETTINGS_KEYS = frozenset(Settings.model_fields) - {"policy"}
+# the settings whose values are shown, unless they look like a URL with a password or a query
+_HARMLESS = frozenset(
+    "data_dir host port max_body body_timeout name role vendor scheme tolerance timeout mode concurrency base cap"
+    " attempts max_age allow_hosts store base_url".split()
+)
+_OF_POLICY = "PWT"  # findings with these codes are about policies and test documents
+_TEXTUAL = "CPTWY"  # all others are about files that are no text of people's, such as keys
+_TOP_KEY = re.compile(r"""["']?([^\s"'#:{\[-][^"':]*)["']?\s*:(?:\s|$)""")
+_PIECE = re.compile(
+    r"""(?P<comment>(?:^|(?<=\s))\#.*)|(?P<space>\s+)|(?P<punctuation>[\[\]{},]|-(?=\s|$))"""
+    r"""|(?P<key>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[A-Za-z_][\w.-]{0,40})(?P<colon>\s*:)(?=\s|$)"""
+    r"""|(?P<value>"(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|(?:(?!\s\#)[^,\[\]{}])+)""",
+    re.VERBOSE,
+)
+_VARIABLES = re.compile(r"""["']?(\$\{\w+\})+["']?\s*\Z""")
+_SECRET_KEYS = re.compile(r"\b(token|secrets?|api_key)\b")
+
+
+@dataclass(slots=True)
+class Sources:
+    """The files that findings name, each read once."""
+
+    _lines: dict[str, list[str]] = field(default_factory=dict)
+
+    def line(self, problem: Problem) -> tuple[str, int] | None:
+        """The line of a finding and the column in it, masked where it must be; None if there is nothing to show."""
+        if problem.code[0] not in _TEXTUAL:
+            return None
+        lines = self._of(problem.path)
+        line = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
+        if not line.strip() or line.lstrip().startswith("#"):
+            return None
+        if _is_guarded(lines, problem):
+            return masked(line, problem.column)
+        return line, problem.column
+
+    def _of(self, path: str) -> list[str]:
+        if path not in self._lines:
+            self._lines[path] = _read(Path(path))
+        return self._lines[path]
+
+
+def _read(path: Path) -> list[str]:
+    try:
+        if path.is_file():  # reading a pipe again would wait for ever
+            return LINE_ENDS.split(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        pass
+    return []
+
+
+def _is_guarded(lines: list[str], problem: Problem) -> bool:
+    """Does the line stand in settings, or may it?"""
+    top = _top_key(lines, problem.line)
+    if top is None and any(map(_SECRET_KEYS.search, lines)):
+        return True
+    return top in _SETTINGS_KEYS or (top not in _OPEN_KEYS and problem.code[0] not in _OF_POLICY)
+
+
+def _top_key(lines: list[str], number: int) -> str | None:
+    """The top-level key that a line belongs to, by its indentation."""
+    for line in reversed(lines[:number]):
+        if line[:1] and line[0] not in " \t#-]}":
+            found = _TOP_KEY.match(line)
+            return found[1].strip() if found else None
+    return None
+
+
+def masked(line: str, column: int) -> tuple[str, int]:
+    """The line with values hidden, but those of harmless keys, and the column that now is the place of `column`."""
+    shown, place, keys = "", 0, [""]
+    for piece in _PIECE.finditer(line):
+        text = _shown(piece, keys)
+        if piece.start() < column <= piece.end():
+            place = len(shown) + min(column - piece.start(), max(len(text), 1))
+        shown += text
+    return shown, place or len(shown) + 1
+
+
+def _shown(piece: re.Match[str], keys: list[str]) -> str:
+    """What is shown of a piece of a line. `keys`: the key that the next value belongs to, behind those of the brackets
+    around it.
+    """
+    text = piece[0]
+    if piece["key"] is not None:
+        keys[-1] = piece["key"].strip("\"'")
+    elif text == "[":
+        keys.append(keys[-1])
+    elif text == "{":
+        keys.append("")
+    elif text in ("]", "}"):
+        keys[-2:] = [""]
+    elif text == ",":
+        keys[-1] = keys[-2] if len(keys) > 1 else ""
+    elif piece["comment"] is not None:
+        return ""
+    elif piece["value"] is not None and not _is_harmless(keys[-1], text):
+        return MASK
+    return text
+
+
+def _is_harmless(key: str, value: str) -> bool:
+    return _VARIABLES.match(value) is not None or (key in _HARMLESS and not re.search("[@?]", value))

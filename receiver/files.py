@@ -1,0 +1,94 @@
+"""Files that people and programs change beside us: told apart by what the file system says of them, replaced whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+Print: TypeAlias = "tuple[int, ...] | None"
+"""What changes when a file does; None: it cannot be seen."""
+
+
+def fingerprint(paths: Sequence[Path]) -> tuple[Print, ...]:
+    """One print a file. Links are followed, so that it also changes when one of them points elsewhere, as a mounted
+    ConfigMap does it.
+    """
+    return tuple(_print(path) for path in paths)
+
+
+def _print(path: Path) -> Print:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    # the change time too: copying may set the time of the last write back, but nothing sets this one
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+class Replacement:
+    """New content of a file, on disk beside it. `swap` puts it in place; readers see the old or the new file, whole."""
+
+    def __init__(self, target: Path, staged: Path) -> None:
+        self._target = target
+        self._staged = staged
+        self.swapped = False
+
+    def swap(self) -> None:
+        """Put it in place. Raises OSError."""
+        self._staged.replace(self._target)
+        self.swapped = True
+
+
+@contextlib.contextmanager
+def replacing(path: Path, content: bytes) -> Iterator[Replacement]:
+    """Prepare new content for a file that is there; its mode stays, and of a link the target is written.
+
+    What was swapped is on disk for good when the block ends; what was not leaves no trace. Raises OSError.
+    """
+    target = path.resolve(strict=True)
+    staged = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        _write(staged, content, target.stat())
+        replacement = Replacement(target, staged)
+        yield replacement
+        if replacement.swapped:
+            _flush_folder(target.parent)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes, like: os.stat_result) -> None:
+    """A new file, flushed, with the owner (where we may give it away) and the mode of another."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  # pathlib opens no descriptors
+        file.write(content)
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in a block of this folder. A process that dies lets go. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

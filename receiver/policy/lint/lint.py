@@ -1,0 +1,89 @@
+"""What a policy may say but probably does not mean: warnings. They are sound for the simple shapes they look at, and
+silent about the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from receiver.contract import ActionSpec, JsonValue
+from receiver.policy import codes
+from receiver.policy.findings import Findings
+from receiver.policy.lint.absence import warn_of_absence
+from receiver.policy.lint.contradictions import warn_of_contradictions
+from receiver.policy.lint.evidence import warn_of_weak_evidence
+from receiver.policy.lint.placed import Placed, Source, TagFacts, warn_inside, whole
+from receiver.policy.lint.reach import warn_of_unreached
+from receiver.policy.lint.statuses import warn_of_statuses
+from receiver.policy.lint.words import Words
+from receiver.policy.rules import Selector
+from receiver.yamltext import LEGACY_BOOLEANS
+
+MOST_NAMED = 5  # rules, in one message
+
+
+def lint_document(findings: Findings) -> None:
+    """Warnings that need no meaning: words that other YAML readers take for booleans."""
+    document = findings.document
+    for where in document.plain:
+        value: JsonValue = document.value
+        for step in where:
+            value = value[step]  # type: ignore[index]  # the reader's own paths
+        if isinstance(value, str) and value in LEGACY_BOOLEANS:
+            said = f'{value} is text here, but other YAML readers take it for true or false: write "{value}"'
+            findings.warning(where, codes.LEGACY_BOOLEAN, said)
+
+
+def lint_policy(
+    sources: Sequence[Source], known_tags: Mapping[str, TagFacts], actions: Mapping[str, ActionSpec]
+) -> None:
+    """Warnings about rules, alone and together. Of rules with an error, only single words are looked at: an error puts
+    a part of the rule aside, and what is left would look odd because of it.
+    """
+    words = Words(known_tags)
+    sound: list[Placed] = []
+    for source in sources:
+        kept = whole(source)
+        words.warn_of_document(source)
+        for each in source.placed:
+            words.warn_of_rule(source, each)
+        for each in kept:
+            warn_of_contradictions(each, source.model.lists)
+            warn_of_absence(each, source.lets)
+            warn_of_weak_evidence(each, known_tags, actions)
+            _warn_of_emptiness(each)
+            _warn_of_other_events(each)
+        _warn_of_no_examples(source)
+        sound += kept
+    warn_of_unreached(sound)
+    warn_of_statuses(sound, [status for source in sources for status in source.model.status_order or ()])
+
+
+def _warn_of_emptiness(each: Placed) -> None:
+    rule = each.rule
+    if not each.written.then:
+        each.findings.warning(each.where, codes.NO_ACTION, f"rule {rule.id!r} has no `then`: it fires and does nothing")
+    if not rule.conditions and rule.selector == Selector() and any(step.sets_status for step in rule.actions):
+        said = f"rule {rule.id!r} has neither `tags` nor `when`: it sets the status at every event"
+        each.findings.warning(each.where, codes.EVERY_EVENT, said)
+
+
+def _warn_of_other_events(each: Placed) -> None:
+    """`result` and `action` in a rule that also listens to events that have neither."""
+    without = sorted(kind for kind in each.rule.on if not kind.startswith("action."))
+    if not without:
+        return
+    for where, formula in each.conditions:
+        for name in sorted(formula.expression.roots & {"result", "action"}):
+            said = f"`{name}` is absent at {' and '.join(without)}: this condition is undecided there"
+            warn_inside(each.findings, where, formula, 0, codes.ABSENT_AT_EVENT, said)
+
+
+def _warn_of_no_examples(source: Source) -> None:
+    """Once per document, at the first rule that has none."""
+    bare = [each for each in source.placed if not each.written.examples]
+    if bare:
+        names = ", ".join(each.rule.id for each in bare[:MOST_NAMED])
+        more = f" and {len(bare) - MOST_NAMED} more" if len(bare) > MOST_NAMED else ""
+        said = f"{len(bare)} of {len(source.placed)} rules have no `examples` to be tested with: {names}{more}"
+        bare[0].findings.warning(bare[0].where, codes.NO_EXAMPLES, said)

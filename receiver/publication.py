@@ -1,0 +1,368 @@
+"""The policy in force, and how another one comes to be it.
+
+A new version comes from the files (they changed) or from a person (`PUT /api/policy`). Either way it is compiled beside
+the running one, stored with its hash, and only then swapped in, by one assignment: a decision never sees half of a
+change, and no version decides that the record does not hold. One that is refused changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import structlog
+
+from receiver.config import Configuration, Settings, load_configuration, read_text
+from receiver.errors import ConfigurationError, Conflict, HookwardenError, Problem, StoreUnavailable
+from receiver.files import alone, replacing
+from receiver.gently import gently
+from receiver.policy.compile import Policy, canonical_text
+from receiver.store.port import Store, Transaction
+from receiver.yamltext import Document, read_yaml
+
+Compile: TypeAlias = "Callable[[Sequence[Document], bool], Policy]"
+"""Compiles documents, given also whether they stand inline in config.yaml. Raises ConfigurationError."""
+
+Result: TypeAlias = Literal["taken", "refused"]
+
+_UNREADABLE = ("C001", "C007")  # findings that may pass without any change of a file: out of descriptors, for example
+
+log = structlog.get_logger()
+
+
+class Outdated(HookwardenError):
+    """The version that a change was made from is not the running one: somebody was faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A policy with what it was made of. `files` are the names in config.yaml, none for an inline one; `at` (Unix
+    milliseconds) and `actor` say when and by whom it was taken into use.
+    """
+
+    policy: Policy
+    documents: tuple[Document, ...]
+    files: tuple[str, ...]
+    at: int
+    actor: str
+
+    @property
+    def inline(self) -> bool:
+        """Whether it stands in config.yaml itself."""
+        return not self.files
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What its hash is of."""
+        return _texts(self.documents, inline=self.inline)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the files hold now is not used: since when, and why."""
+
+    at: int
+    problems: tuple[Problem, ...]
+
+
+class Publication:
+    """Holds the version in force. Changes happen one at a time, in whichever thread asks; reading never waits."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        policy: Policy,
+        compile_policy: Compile,
+        store: Store,
+        clock: Callable[[], int],
+        observe: Callable[[Result], None] = lambda _: None,
+    ) -> None:
+        self._path = configuration.path
+        self._settings = configuration.settings
+        self._warned = self._settings.model_copy(update={"policy": None})
+        self._compile = compile_policy
+        self._store = store
+        self._clock = clock
+        self._observe = observe
+        self._lock = threading.Lock()
+        files = _names(configuration.settings.policy)
+        self.version = Version(policy, configuration.policies, files, clock(), "serve")
+        self.refused: Refusal | None = None
+        self.watched = self._paths(files)
+
+    def __call__(self) -> Policy:
+        """The policy in force."""
+        return self.version.policy
+
+    def begin(self) -> None:
+        """Store the version that the program starts with. Raises StoreUnavailable."""
+        version = self.version
+        self._store.submit(lambda tx: take_into_use(tx, version.policy, version.actor, version.at)).result()
+
+    def reread(self, steady: Callable[[], bool]) -> bool:
+        """Take what the files say now, or refuse it; neither, if they are not `steady` while they are read.
+
+        False: not settled, so this should be called again though no file changes.
+        """
+        with self._lock:
+            try:
+                with gently():
+                    configuration, policy = load_compiled(self._path, self._compiled)
+            except ConfigurationError as error:
+                self.watched = self._paths(self._named())
+                if steady():
+                    self._refuse(error.problems)
+                return not any(problem.code in _UNREADABLE for problem in error.problems)
+            files = _names(configuration.settings.policy)
+            self.watched = self._paths(files)
+            return steady() and self._accept(configuration, policy, files)
+
+    def propose(self, text: str, file: str | None = None) -> Version:
+        """What the policy would be with this text in place of a file (of all of it, where it stands inline). Nothing is
+        written. Raises ConfigurationError with every finding, ValueError for a file that is not of the policy.
+        """
+        version = self.version
+        place = self._place(version, file)
+        with gently():
+            new = read_yaml(text, _shown(version.documents[place], version))
+            documents = (*version.documents[:place], new, *version.documents[place + 1 :])
+            policy = self._compile(documents, version.inline)
+        return Version(policy, documents, version.files, self._clock(), "proposed")
+
+    def texts_with(self, text: str, file: str | None = None) -> list[tuple[str, str]]:
+        """The same, not read yet: path and text of each document. Raises ValueError."""
+        version = self.version
+        texts = [
+            (_shown(document, version), text) for document, text in zip(version.documents, version.texts, strict=True)
+        ]
+        place = self._place(version, file)
+        texts[place] = (texts[place][0], text)
+        return texts
+
+    def publish(self, content: bytes, file: str | None, edited_from: str, actor: str) -> Version:
+        """Write the file, store the version, use it; `edited_from` is the hash that must be in force.
+
+        Raises Outdated where it is not, Conflict where there is no file, somebody else has changed one or it cannot be
+        written, and ConfigurationError, ValueError, StoreUnavailable, after all of which nothing has changed.
+        """
+        with self._lock, self._alone():
+            running = self.version
+            if running.inline:
+                raise Conflict(
+                    f"the policy stands in {self._path.name} itself, which is not written: move it to a file of its"
+                    " own, such as `policy: policies/face.yaml`, and publish that"
+                )
+            name = running.files[self._place(running, file)]
+            if edited_from != running.policy.ref.sha256:
+                said = f'the running version is "{running.policy.ref.sha256}", and `If-Match` does not name it'
+                raise Outdated(f"{said}: read it, and make your change to that")
+            self._undisturbed()
+            proposed = self.propose(read_content(content), name)
+            if proposed.texts == running.texts:
+                return running
+            version = Version(proposed.policy, proposed.documents, proposed.files, self._clock(), actor)
+            self._write(self._path.parent / name, content, version)
+            return version
+
+    def _write(self, path: Path, content: bytes, version: Version) -> None:
+        """The file is swapped last before the commit: only a disk that fails in between can part the two."""
+        before, swapped = b"", False
+        try:
+            before = path.read_bytes()
+            with replacing(path, content) as replacement:
+                try:
+                    self._take(version, version.actor, replacement.swap)
+                except Exception:
+                    swapped = replacement.swapped
+                    raise
+        except OSError as error:
+            if self.version is not version:
+                raise _unwritable(path, error) from None
+            log.warning("policy file may not outlive a power cut", file=str(path), why=error.strerror)
+        except Exception:
+            if swapped:
+                self._put_back(path, before)
+            raise
+
+    def _put_back(self, path: Path, before: bytes) -> None:
+        try:
+            with replacing(path, before) as replacement:
+                replacement.swap()
+        except OSError as error:  # the next look at the files takes it into use, once the store can be written
+            log.warning("policy file holds a version that is not in use yet", file=str(path), why=error.strerror)
+
+    def _undisturbed(self) -> None:
+        """Nobody's edit may be lost: the files must hold what is running. Raises Conflict."""
+        cure = "put it right, or put the running version back (`text` of GET /api/policy), then publish"
+        try:
+            with gently():
+                configuration = load_configuration(self._path)
+        except ConfigurationError as error:
+            said = f"what is on disk cannot be used ({error.problems[0]}), so it is not written over"
+            raise Conflict(f"{said}: {cure}") from None
+        running, files = self.version, _names(configuration.settings.policy)
+        if (
+            files != running.files
+            or _texts(configuration.policies, inline=configuration.inline_policy) != running.texts
+        ):
+            raise Conflict(
+                f"a file was edited since the running version was taken: wait until it is taken; else {cure}"
+            )
+
+    def _accept(self, configuration: Configuration, policy: Policy, files: tuple[str, ...]) -> bool:
+        self._warn_of_settings(configuration.settings)
+        version = Version(policy, configuration.policies, files, self._clock(), "file")
+        if policy is not self.version.policy:
+            try:
+                self._take(version)
+            except StoreUnavailable as trouble:
+                log.warning("policy not taken into use yet", sha256=policy.ref.sha256, why=str(trouble))
+                return False
+        else:  # the same text, perhaps in a file of another name
+            self.version = replace(self.version, documents=configuration.policies, files=files)
+            if self.refused is not None:
+                log.info("the files hold the running policy again", sha256=policy.ref.sha256)
+        self.refused = None
+        return True
+
+    def _take(self, version: Version, author: str | None = None, last: Callable[[], None] = lambda: None) -> None:
+        def keep(tx: Transaction) -> None:
+            take_into_use(tx, version.policy, version.actor, version.at, author)
+            last()
+
+        self._store.submit(keep).result()
+        self.version = version
+        self.refused = None
+        self.watched = self._paths(version.files)
+        self._observe("taken")
+        ref = version.policy.ref
+        log.info("policy taken into use", name=ref.name, sha256=ref.sha256, mode=ref.mode, actor=version.actor)
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        """Say it once: a file that stays as bad as it was is no news."""
+        if self.refused is not None and self.refused.problems == problems:
+            return
+        self.refused = Refusal(self._clock(), problems)
+        self._observe("refused")
+        log.error("policy refused; the one in force serves on", sha256=self.version.policy.ref.sha256)
+        for problem in problems:
+            log.error("policy finding", finding=str(problem))
+
+    def _compiled(self, documents: Sequence[Document], inline: bool) -> Policy:
+        """Compiled, unless it is what is running: a file that was touched costs no compiling."""
+        running = self.version
+        same = inline == running.inline and _texts(documents, inline=inline) == running.texts
+        return running.policy if same else self._compile(documents, inline)
+
+    def _warn_of_settings(self, settings: Settings) -> None:
+        bare = settings.model_copy(update={"policy": None})
+        if bare == self._warned:
+            return
+        self._warned = bare
+        changed = [
+            name
+            for name in Settings.model_fields
+            if name != "policy" and getattr(bare, name) != getattr(self._settings, name)
+        ]
+        if changed:
+            log.warning("settings changed that are read at the start only: restart to use them", keys=changed)
+
+    @staticmethod
+    def _place(version: Version, file: str | None) -> int:
+        """Which document is meant. Raises ValueError."""
+        files = version.files
+        if file is None and len(files) <= 1:
+            return 0
+        if file in files:
+            return files.index(file)
+        known = ", ".join(files) or "none, the policy stands in config.yaml itself"
+        wrong = f"{file!r} is no file of the policy" if file is not None else "the policy has several files"
+        raise ValueError(f"{wrong}: `file` must be one of those that config.yaml names ({known})")
+
+    def _named(self) -> tuple[str, ...]:
+        """The files that config.yaml names, if that can be told: one that is missing may come."""
+        try:
+            value = read_yaml(read_text(self._path), str(self._path)).value
+        except ConfigurationError:
+            return ()
+        return _names(value.get("policy")) if isinstance(value, dict) else ()
+
+    def _paths(self, files: Sequence[str]) -> tuple[Path, ...]:
+        names = dict.fromkeys((*self.version.files, *files))
+        return (self._path, *(self._path.parent / name for name in names))
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Other processes over the same data publish before or after, not in between."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(alone(self._settings.data_dir))
+            except OSError as error:
+                raise StoreUnavailable(f"the data folder cannot be used: {error.strerror}") from None
+            yield
+
+
+def load_compiled(
+    path: Path, compile_policy: Compile, environment: Literal["strict", "lenient"] = "strict"
+) -> tuple[Configuration, Policy]:
+    """Read the configuration and compile its policy, once. Raises ConfigurationError with every problem of both."""
+    compiled: list[Policy] = []
+
+    def check(documents: Sequence[Document], inline: bool) -> Sequence[Problem]:
+        try:
+            compiled.append(compile_policy(documents, inline))
+        except ConfigurationError as error:
+            return [problem for problem in error.problems if problem.severity == "error"]
+        return ()
+
+    configuration = load_configuration(path, environment=environment, check=check)
+    return configuration, compiled[0]
+
+
+def take_into_use(tx: Transaction, policy: Policy, actor: str, at: int, author: str | None = None) -> None:
+    """The record keeps every policy version that decided, and says who took it into use and when. A version that was
+    in use before is taken into use anew; its author stays who it was.
+    """
+    tx.add_policy(policy.ref.sha256, policy.ref.name, policy.text, author, at)
+    tx.add_note("policy", actor, at, {"policy_sha256": policy.ref.sha256, "name": policy.ref.name})
+
+
+def read_content(content: bytes) -> str:
+    """Bytes as a file that holds them is read: UTF-8, with or without BOM, each line end as one. Raises ValueError."""
+    try:
+        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the policy is not UTF-8 text (byte {error.start})") from None
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """The file names that `policy:` holds."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
+
+
+def _shown(document: Document, version: Version) -> str:
+    """How findings call a proposed document."""
+    return "policy" if version.inline else document.path
+
+
+def _texts(documents: Sequence[Document], *, inline: bool) -> tuple[str, ...]:
+    return tuple(canonical_text(document.value) if inline else document.text for document in documents)
+
+
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def _unwritable(path: Path, error: OSError) -> HookwardenError:
+    """Trouble that passes is ours; a place that cannot be written is a state of things."""
+    said = f"{path.name} was not written: {error.strerror}; the running version serves on"
+    if error.errno in _PASSING:
+        return StoreUnavailable(said)
+    return Conflict(f"{said}. Let this program write the folder, or change the file where it comes from")

@@ -1,0 +1,13 @@
+"""The codes of files in the data folder that cannot be used as they are, with their meanings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+STORE_CODES: Mapping[str, str] = {
+    "S001": "the master key is missing, or is no key",
+    "S002": "keys.db was made with another master key",
+    "S003": "the record was made by a newer Hookwarden",
+    "S004": "the record and keys.db do not belong together",
+    "S005": "SQLite is too old",
+}
