@@ -145,7 +145,7 @@ class _Run:
     def _actions(self, rule: Rule) -> list[PlannedAction]:
         planned: list[PlannedAction] = []
         for step in rule.actions:
-            params = {key: render(template, self._evaluation.value) for key, template in step.params.items()}
+            params = {key: render(template, self._evaluation.written) for key, template in step.params.items()}
             state, reason = self._start(rule, step)
             status = params.get("status") if step.sets_status else None
             if isinstance(status, str) and state == "planned" and rule.mode == "enforce":

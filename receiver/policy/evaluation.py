@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from receiver.contract import ConditionTrace, Event, Facts, JsonValue
-from receiver.policy.expressions.expression import UNDECIDED, Budget, ExpressionFault, Slots, frame
+from receiver.policy.expressions.expression import UNDECIDED, Budget, ExpressionFault, Slots, frame, weight
 from receiver.policy.formula import Formula
 from receiver.policy.rules import Policy, Rule
 
@@ -113,6 +113,15 @@ class Evaluation:
             raise Fault(formula.expression.text, str(fault)) from None
         return None if value is UNDECIDED else value
 
+    def written(self, formula: Formula) -> JsonValue:
+        """The value as a part of an action, charged for its size. Raises Fault."""
+        value = self.value(formula)
+        size = weight(value, self._budget.left)
+        if size is None:
+            raise Fault(formula.expression.text, "too large, or nested too deeply, to be written into an action")
+        self._budget.left -= size
+        return value
+
     def _compute(self, formula: Formula) -> None:
         """The `let` values that a formula needs. One that an explanation computed first is paid for by the first
         condition that decides on it, as it would have been without the explanation.
@@ -124,8 +133,8 @@ class Evaluation:
                 if slots[let.slot] is UNDECIDED:
                     before = budget.left
                     found: Any = expression.run(slots)
-                    known: JsonValue = None if found is UNDECIDED else found
-                    slots[let.slot] = self.values[let.label] = known
+                    slots[let.slot] = known = None if found is UNDECIDED else found
+                    self.values[let.label] = self._shown(known)
                     if budget is self._explaining:
                         self._owed[let.label] = before - budget.left
                 elif budget is not self._explaining and let.label in self._owed:
@@ -153,7 +162,7 @@ class Evaluation:
         expression = formula.expression
         inputs, missing = expression.inputs(self._slots)
         for path, read in inputs.items():
-            if isinstance(read, str | list | dict):
+            if isinstance(read, str | list | dict):  # asked here too: most are plain, and this runs for every condition
                 inputs[path] = self._shown(read)
         return ConditionTrace(expression.text, value, formula.line, inputs, missing)
 
@@ -164,6 +173,8 @@ class Evaluation:
 
     def _shown(self, value: JsonValue) -> JsonValue:
         """The value as explanations hold it. Many conditions read the same one: it is measured once."""
+        if not isinstance(value, str | list | dict):
+            return value
         if id(value) not in self._told:
             self._told[id(value)] = _shown(value)
         return self._told[id(value)]
@@ -175,17 +186,7 @@ def _shown(value: JsonValue) -> JsonValue:
     """
     if isinstance(value, str):
         return value if len(value) <= LONGEST_INPUT else f"{value[:LONGEST_INPUT]}… ({len(value)} characters)"
-    if isinstance(value, list | dict) and _room_left(value, LARGEST_INPUT) < 0:
+    if isinstance(value, list | dict) and weight(value, LARGEST_INPUT) is None:
         kind = "list" if isinstance(value, list) else "mapping"
         return f"a {kind} of {len(value)}, too large to be shown here"
     return value
-
-
-def _room_left(value: JsonValue, room: int) -> int:
-    """The room that is left after a value has been put into it; negative if it does not fit. Stops there."""
-    room -= len(value) // 16 + 1 if isinstance(value, str) else 1
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        if room < 0:
-            break
-        room = _room_left(item, room)
-    return room

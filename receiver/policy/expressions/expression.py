@@ -23,7 +23,7 @@ from receiver.policy.expressions.parser import MAX_DEPTH, MAX_LENGTH, parse
 from receiver.policy.expressions.reads import Read, reads
 from receiver.policy.expressions.shapes import Kind, ListOf, Shape, shape_of
 from receiver.policy.expressions.syntax import MAX_MACRO_NESTING, Binary, Node, walk
-from receiver.policy.expressions.values import MAX_LIST, MAX_STRING, UNDECIDED, Budget, Undecided, finite
+from receiver.policy.expressions.values import MAX_LIST, MAX_STRING, UNDECIDED, Budget, Undecided, finite, weight
 
 __all__ = [
     "MAX_DEPTH",
@@ -47,6 +47,7 @@ __all__ = [
     "frame",
     "shape_of",
     "slot_of",
+    "weight",
 ]
 
 _ARITHMETIC: Final = frozenset("+-*/")
@@ -110,7 +111,8 @@ class Expression:
     def evaluate_plain(self, scope: Mapping[str, JsonValue], budget: Budget) -> JsonValue | Undecided:
         """The same by closures alone: what differential tests hold `run` to."""
         budget.spend(cost(self.node))
-        return finite(self._plain(frame(self.layout, scope, budget)))
+        value = self._plain(frame(self.layout, scope, budget))
+        return finite(value, budget) if self._calculates else value
 
     def inputs(self, slots: Slots) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
         """The values of its paths, and the paths where nothing stands (absent or null), in the order of the text."""

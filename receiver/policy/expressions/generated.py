@@ -66,7 +66,7 @@ def generate(node: Node, closures: Closures, *, checks_result: bool) -> tuple[Ru
     writer.line(f"b.left -= {writer.constant(cost(node))}")
     writer.line("if b.left < 0: b.spend(0)")
     result = writer.value(node, closures.roots, {})
-    writer.line(f"return finite({result})" if checks_result else f"return {result}")
+    writer.line(f"return finite({result}, b)" if checks_result else f"return {result}")
     return writer.function(), writer.whole
 
 

@@ -82,8 +82,10 @@ def mapping(items: Run, slot: int, where: Run | None, body: Run, steps: int) -> 
             slots[slot] = item
             if where is not None:
                 chosen = where(slots)
+                if chosen is False:
+                    continue
                 if chosen is not True:
-                    undecided = undecided or (chosen is not False and settle([chosen]) is UNDECIDED)
+                    undecided = settle([chosen]) is UNDECIDED
                     continue
             value = body(slots)
             undecided = undecided or value is UNDECIDED

@@ -21,6 +21,7 @@ INT_MAX: Final = 2**63 - 1
 MAX_LIST: Final = 10_000  # longest list that a macro walks or that an expression makes
 MAX_STRING: Final = 65_536  # longest text that an expression makes, in characters
 LONG_TEXT: Final = 256  # texts up to here cost no steps of their own
+MAX_NESTING: Final = 64  # of values that are written out: as deep as payloads may be
 _TEXT_STEP: Final = 16  # characters of a long text to one step
 
 
@@ -78,6 +79,7 @@ _KINDS: Final[dict[type, str]] = {
     type(None): "null",
 }
 _NUMBERS: Final = frozenset({int, float})
+_CONTAINERS: Final = frozenset({list, dict})
 _ORDERED: Final = frozenset({str, bool})
 
 
@@ -317,22 +319,38 @@ def present(container: Value, key: JsonValue) -> bool:
     return member(container, key) is not UNDECIDED
 
 
-def is_finite(value: Value) -> bool:
-    """Whether JSON can hold the value: infinity and NaN may pass through a calculation, but are no result."""
+def finite(value: Value, budget: Budget) -> Value:
+    """The value back, or a fault if JSON cannot hold it: infinity and NaN may pass through a calculation, but are no
+    result.
+    """
+    if type(value) is not float and type(value) not in _CONTAINERS:
+        return value
     pending: list[Any] = [value]
     while pending:
         item = pending.pop()
         if type(item) is float and not math.isfinite(item):
-            return False
-        if type(item) is list:
-            pending.extend(item)
-        elif type(item) is dict:
-            pending.extend(item.values())
-    return True
-
-
-def finite(value: Value) -> Value:
-    """The value back, or a fault if JSON cannot hold it."""
-    if not is_finite(value):
-        raise ExpressionFault("the result is infinite or not a number")
+            raise ExpressionFault("the result is infinite or not a number")
+        if type(item) in _CONTAINERS:
+            budget.spend(len(item))  # values may share their parts: small in memory, and endless to walk
+            pending.extend(item if type(item) is list else item.values())
     return value
+
+
+def weight(value: JsonValue, most: int) -> int | None:
+    """How large a value is, written out: each element, key and plain value counts one, and so do sixteen characters.
+    None if it is above `most`, or nested deeper than JSON texts may be; no more than that is looked at.
+    """
+    total = 0
+    pending: list[tuple[Any, int]] = [(value, 1)]
+    while pending:
+        item, depth = pending.pop()
+        total += 1
+        if isinstance(item, str):
+            total += len(item) // _TEXT_STEP
+        elif isinstance(item, list | dict):
+            if depth > MAX_NESTING or total + len(item) > most:
+                return None
+            pending.extend((each, depth + 1) for each in (item if isinstance(item, list) else item.values()))
+        if total > most:
+            return None
+    return total

@@ -27,7 +27,7 @@ from receiver.policy.expressions.syntax import (
     Unary,
     children,
 )
-from receiver.policy.formula import Let
+from receiver.policy.formula import Formula
 from receiver.policy.lint.placed import Placed, warn_inside
 
 Guards: TypeAlias = frozenset[str]
@@ -38,23 +38,19 @@ _SURPRISING = frozenset({"!=", "<", "<="})
 _MIRRORED = frozenset({">", ">="})  # with the constant on the left
 
 
-def warn_of_absence(each: Placed, lets: Mapping[str, Let]) -> None:
+def warn_of_absence(each: Placed, absence: Absence) -> None:
     """Once per rule: one `on_missing` is the cure for all of its conditions."""
     if "on_missing" in each.written.model_fields_set:
         return
     nodes = [formula.expression.node for formula in each.rule.conditions]
     guards = _NOTHING.union(*(_present(node, {}, holds=True) for node in nodes))
-    found = [(place, formula, *one) for place, formula in each.conditions for one in _risks(formula, lets, guards)]
+    found = [(place, formula, *one) for place, formula in each.conditions for one in absence.of(formula, guards)]
     if not found:
         return
     place, formula, offset, _ = found[0]
     absent = " or ".join(dict.fromkeys(path for *_, path in found))
     said = f"undecided where {absent} is absent, so the rule does not fire: say `on_missing: skip`, fire or review"
     warn_inside(each.findings, place, formula, offset, codes.ON_MISSING_UNSAID, said)
-
-
-def _risks(formula: Any, lets: Mapping[str, Let], guards: Guards) -> Iterator[tuple[int, str]]:
-    return _Absence(lets).risks(formula.expression.node, _At({}, guards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +70,18 @@ class _At:
         return _At({**self.bound, macro.variable: f"{_path(macro.items, self.bound)}[]"}, self.guards, self.negated)
 
 
-class _Absence:
-    def __init__(self, lets: Mapping[str, Let]) -> None:
-        self._lets = lets
+class Absence:
+    """What may be absent in the expressions of one document. Each of its `let` values is looked at once."""
+
+    def __init__(self) -> None:
+        self._lets: dict[str, bool] = {}  # name -> is its value always there?
+
+    def of(self, formula: Formula, guards: Guards) -> Iterator[tuple[int, str]]:
+        """The risks of a formula, those of the `let` values that it needs known first."""
+        for let in formula.needs:
+            if let.name not in self._lets:
+                self._lets[let.name] = not any(self.absent(let.formula.expression.node, _At({}, _NOTHING)))
+        return self.risks(formula.expression.node, _At({}, guards))
 
     def risks(self, node: Node, at: _At) -> Iterator[tuple[int, str]]:
         """The places where something absent leaves a surprising form undecided, each with a path that may be."""
@@ -130,7 +135,7 @@ class _Absence:
 
     def _is_there(self, path: str) -> bool:
         if path in self._lets:
-            return next(self.absent(self._lets[path].formula.expression.node, _At({}, _NOTHING)), None) is None
+            return self._lets[path]
         root = path.partition(".")[0]
         return path in always_there() or root in ("lists", "action") or path.endswith("[]")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from receiver.contract import ActionSpec, JsonValue
 from receiver.policy import codes
 from receiver.policy.findings import Findings
-from receiver.policy.lint.absence import warn_of_absence
+from receiver.policy.lint.absence import Absence, warn_of_absence
 from receiver.policy.lint.contradictions import warn_of_contradictions
 from receiver.policy.lint.evidence import warn_of_weak_evidence
 from receiver.policy.lint.placed import Placed, Source, TagFacts, warn_inside, whole
@@ -43,13 +43,13 @@ def lint_policy(
     words = Words(known_tags)
     sound: list[Placed] = []
     for source in sources:
-        kept = whole(source)
+        kept, absence = whole(source), Absence()
         words.warn_of_document(source)
         for each in source.placed:
             words.warn_of_rule(source, each)
         for each in kept:
             warn_of_contradictions(each, source.model.lists)
-            warn_of_absence(each, source.lets)
+            warn_of_absence(each, absence)
             warn_of_weak_evidence(each, known_tags, actions)
             _warn_of_emptiness(each)
             _warn_of_other_events(each)

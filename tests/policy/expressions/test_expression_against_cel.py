@@ -211,7 +211,6 @@ def test_every_value_is_cel_s_value(seed: int, record_property: Callable[[str, o
     assert share > 0.1, "the quick function is hardly tested"
 
 
-@pytest.mark.xfail(strict=True, reason="map() forgets a fault of its condition once an element was undecided")
 def test_a_fault_comes_before_undecided_in_the_condition_of_map() -> None:
     """Whatever the order of the elements."""
     expression = compile_expression("event.l.map(m, m.ok, m) ?? []", NAMES)
