@@ -22,11 +22,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from receiver.config import load_policy_file
+from receiver.policies import compile_documents
+from receiver.policy.lint.lint import lint_document, lint_policy
+from receiver.textfiles import load_policy_file
 from receiver.vendors.tags import KNOWN_TAGS
-from receiver.wiring import compile_documents
 
-_LINTS = ("lint_document", "lint_rules")
+_LINTS = (lint_document.__name__, lint_policy.__name__)
 _HEAD = """\
 version: 1
 name: bench
@@ -45,7 +46,7 @@ _RULE = """
     when:
       - event.liveness.score < {score}
       - top_face >= 70.0 && !(event.country in lists.trusted)
-      - size(event.warnings) > {few} || event.face_match.score < {n}.5     # the first {n}
+      - size(event.warnings) > {few} || event.face_match.score < {score}{n}     # the first {n}
     on_missing: review
     then:
       - review:

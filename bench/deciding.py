@@ -28,10 +28,10 @@ from dataclasses import dataclass
 from intake import TAGS, body
 
 from receiver.contract import Event, JsonObject
+from receiver.policies import compile_documents
 from receiver.policy.decide import STEP_BUDGET, decide
 from receiver.policy.rules import Policy
 from receiver.vendors.didit import normalise
-from receiver.wiring import compile_documents
 from receiver.yamltext import read_yaml
 
 EVENTS = 200

@@ -37,8 +37,10 @@ FILES = [
 TESTS = [
     "tests/policy/expressions/test_expression_values.py",
     "tests/policy/expressions/test_reduced.py",
-    *(f"tests/policy/expressions/test_expression_{name}.py" for name in ("syntax", "checks", "bounds")),
+    *(f"tests/policy/expressions/test_expression_{name}.py" for name in ("syntax", "checks", "bounds", "survivors")),
+    "tests/policy/expressions/test_generated.py",
     "tests/policy/test_policy_decide.py",
+    "tests/policy/test_policy_unexplained.py",
 ]
 REDUCED = '''"""The comparison with CEL, shortened."""
 

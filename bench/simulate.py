@@ -21,6 +21,7 @@ from pathlib import Path
 from intake import TAGS, body
 
 from receiver.contract import JsonObject, Verified
+from receiver.policies import compile_documents
 from receiver.policy.recall import PastEvent
 from receiver.policy.rules import Policy
 from receiver.policy.simulate import simulate
@@ -29,7 +30,7 @@ from receiver.store.past import past_events
 from receiver.store.port import Store
 from receiver.store.sqlite.store import open_store
 from receiver.vendors.didit import normalise
-from receiver.wiring import compile_documents, now_ms
+from receiver.wiring import now_ms
 from receiver.yamltext import read_yaml
 
 FOREVER = 1 << 60

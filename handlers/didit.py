@@ -8,50 +8,12 @@ the slash is part of the path.
 from __future__ import annotations
 
 from handlers.didit_params import BlocklistParams, DecisionParams, FaceSearchParams, UpdateStatusParams
-from handlers.didit_wire import FaceSearchResult, face_search_result, image_link, readable_decision
+from handlers.didit_wire import face_search_result, image_link, readable_decision
 from handlers.http import VendorClient, segment
 from handlers.images import Image, ImageFetcher, link_is_gone
 from handlers.redact import public_text
-from receiver.contract import ActionCall, ActionSpec, JsonObject, Outcome
+from receiver.contract import ActionCall, JsonObject, Outcome
 from receiver.errors import AnswerUnreadable, VendorRefused, VendorUnavailable
-
-FACE_SEARCH = ActionSpec(
-    name="didit.face_search",
-    params=FaceSearchParams,
-    description="Search the session's face among all faces of the application. One credit per search.",
-    vendor="didit",
-    billable=True,
-    result=FaceSearchResult,
-)
-BLOCKLIST_ADD = ActionSpec(
-    name="didit.blocklist_add",
-    params=BlocklistParams,
-    description="Put face, document, phone or e-mail of the session on the blocklist.",
-    vendor="didit",
-    destructive=True,
-)
-BLOCKLIST_REMOVE = ActionSpec(
-    name="didit.blocklist_remove",
-    params=BlocklistParams,
-    description="Take face, document, phone or e-mail of the session off the blocklist.",
-    vendor="didit",
-    destructive=True,
-)
-UPDATE_STATUS = ActionSpec(
-    name="didit.update_status",
-    params=UpdateStatusParams,
-    description="Set the session's status. Didit answers with a status.updated webhook, which is taken for our echo.",
-    vendor="didit",
-    destructive=True,
-    sets_status=True,
-    echoes=lambda params: status if isinstance(status := params.get("status"), str) else None,
-)
-DECISION = ActionSpec(
-    name="didit.decision",
-    params=DecisionParams,
-    description="Read the session's decision as it is now, without links and images.",
-    vendor="didit",
-)
 
 
 def didit_client(base_url: str, api_key: str, timeout: float = 30.0) -> VendorClient:

@@ -1,25 +1,26 @@
-"""Every action by name: what a policy may call, and who carries it out.
+"""Who carries every action out.
 
-To add one: a parameter model and a function `(params, call) -> Outcome` in the vendor's file, an ActionSpec beside
-them, and a row here. The function returns an Outcome or raises a VendorError; validation of the parameters and
+To add one: a parameter model and an ActionSpec, listed in `specs.py`; a function `(params, call) -> Outcome` in the
+vendor's file; and a row here. The function returns an Outcome or raises a VendorError; validation of the parameters and
 redaction of the outcome are done here, for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from handlers.didit import BLOCKLIST_ADD, BLOCKLIST_REMOVE, DECISION, FACE_SEARCH, UPDATE_STATUS, Didit
+from handlers.didit import Didit
 from handlers.http import VendorClient
 from handlers.images import ImageFetcher
-from handlers.label import LABEL, label_session
+from handlers.label import label_session
 from handlers.redact import redact, shortened
-from handlers.review import REVIEW, open_review
+from handlers.review import open_review
+from handlers.specs import SPECS
 from receiver.contract import ActionCall, ActionSpec, Handler, Outcome
 
 Run: TypeAlias = Callable[[Any, ActionCall], Awaitable[Outcome]]
@@ -48,32 +49,20 @@ def _didit(method: Callable[[Didit, Any, ActionCall], Awaitable[Outcome]]) -> Fa
     return lambda tools: partial(method, Didit(tools.didit, tools.images)) if tools.didit is not None else None
 
 
-_TABLE: Mapping[str, tuple[ActionSpec, Factory]] = {
-    "didit.face_search": (FACE_SEARCH, _didit(Didit.face_search)),
-    "didit.blocklist_add": (BLOCKLIST_ADD, _didit(Didit.blocklist_add)),
-    "didit.blocklist_remove": (BLOCKLIST_REMOVE, _didit(Didit.blocklist_remove)),
-    "didit.update_status": (UPDATE_STATUS, _didit(Didit.update_status)),
-    "didit.decision": (DECISION, _didit(Didit.decision)),
-    "review": (REVIEW, lambda tools: open_review),  # noqa: ARG005 - needs none
-    "label": (LABEL, lambda tools: label_session),  # noqa: ARG005 - needs none
+_FACTORIES: Mapping[str, Factory] = {
+    "didit.face_search": _didit(Didit.face_search),
+    "didit.blocklist_add": _didit(Didit.blocklist_add),
+    "didit.blocklist_remove": _didit(Didit.blocklist_remove),
+    "didit.update_status": _didit(Didit.update_status),
+    "didit.decision": _didit(Didit.decision),
+    "review": lambda tools: open_review,  # noqa: ARG005 - needs none
+    "label": lambda tools: label_session,  # noqa: ARG005 - needs none
 }
-
-SPECS: Mapping[str, ActionSpec] = {name: spec for name, (spec, _) in _TABLE.items()}
 
 
 def bind(tools: Tools) -> dict[str, Handler]:
     """The handlers that can work with these tools. Actions of a vendor that is not configured are left out."""
-    return {name: handler(spec, run) for name, (spec, factory) in _TABLE.items() if (run := factory(tools)) is not None}
-
-
-def unconfigured(names: Iterable[str], **configured: bool) -> list[tuple[str, str]]:
-    """Those of the named actions that `bind` would leave out, each with its vendor, sorted.
-
-    `configured` says of each vendor whether it is (`didit=True`); one that is not mentioned is not. Names that no
-    action has are the policy checker's to report.
-    """
-    specs = [SPECS[name] for name in sorted(set(names)) if name in SPECS]
-    return [(spec.name, spec.vendor) for spec in specs if spec.vendor and not configured.get(spec.vendor, False)]
+    return {name: handler(spec, run) for name, spec in SPECS.items() if (run := _FACTORIES[name](tools)) is not None}
 
 
 def handler(spec: ActionSpec, run: Run) -> Handler:

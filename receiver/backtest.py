@@ -21,16 +21,17 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from receiver.config import Duration
 from receiver.contract import JsonObject
-from receiver.errors import ConfigurationError, Problem, StoreUnavailable
+from receiver.errors import ConfigurationError, Problem, StoreUnavailable, Unusable
+from receiver.policies import compile_documents
 from receiver.policy.rules import Policy
 from receiver.policy.simulate import reads_raw, simulate
+from receiver.settings import Duration
 from receiver.store.documents import iso
 from receiver.store.past import past_events
 from receiver.store.port import Store
 from receiver.store.sqlite.store import open_store
-from receiver.wiring import compile_documents, is_billable, now_ms
+from receiver.wiring import is_billable, now_ms
 from receiver.yamltext import read_yaml
 
 MAX_EVENTS: Final = 1_000_000
@@ -54,7 +55,7 @@ class Job:
 
 
 def moment(text: str, now: int) -> int:
-    """A point in time, in Unix milliseconds: so long ago (30d, 24h), or a day or time in UTC. Raises ValueError."""
+    """A point in time, in Unix milliseconds: so long ago (30d, 24h), or a day or time in UTC. Raises Unusable."""
     try:
         found = datetime.fromisoformat(text)
         return max(0, int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000))
@@ -63,7 +64,7 @@ def moment(text: str, now: int) -> int:
     try:
         seconds = TypeAdapter(Duration).validate_python(text)
     except ValidationError:
-        raise ValueError(f"{text!r} is no time: write 30d, 24h, 2026-11-01 or 2026-11-01T08:30") from None
+        raise Unusable(f"{text!r} is no time: write 30d, 24h, 2026-11-01 or 2026-11-01T08:30") from None
     return max(0, now - int(min(seconds, _LONG_AGO) * 1000))
 
 
@@ -97,7 +98,7 @@ def main() -> None:
     try:
         answer: JsonObject = {"document": backtest(job)}
     except ConfigurationError as error:
-        answer = {"problems": [asdict(problem) for problem in error.problems]}
+        answer = {"problems": [problem.document() for problem in error.problems]}
     except StoreUnavailable as trouble:
         answer = {"unavailable": str(trouble)}
     sys.stdout.write(json.dumps(answer))
@@ -114,9 +115,15 @@ def backtest(job: Job) -> JsonObject:
         document = _simulated(store, policy, job)
     finally:
         store.close()
-    seconds = time.perf_counter() - started
-    pace = {"seconds": round(seconds, 3), "events_per_second": round(document["events"]["read"] / seconds)}
-    return {"since": iso(job.since), "until": iso(job.until), **document, **pace}
+    return framed(document, job.since, job.until, time.perf_counter() - started)
+
+
+def framed(document: JsonObject, since: int, until: int, seconds: float) -> JsonObject:
+    """What a simulation found, between the time it is of (Unix milliseconds) and the time it took (seconds)."""
+    events: Any = document["events"]
+    pace = round(events["read"] / seconds) if seconds else None
+    window: JsonObject = {"since": iso(since), "until": iso(until)}
+    return {**window, **document, "seconds": round(seconds, 3), "events_per_second": pace}
 
 
 def _simulated(store: Store, policy: Policy, job: Job) -> dict[str, Any]:

@@ -7,30 +7,28 @@ stays as it stands.
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from receiver.contract import JsonValue
 from receiver.errors import ConfigurationError, Problem
+from receiver.policy.compile import Policy
 from receiver.policy.findings import Findings, KeyCodes
+from receiver.settings import FORMS, Settings, SourceSettings
 from receiver.signatures.secrets import weak_secret
 from receiver.signatures.table import SCHEMES
 from receiver.suggestion import suggestion
+from receiver.textfiles import read_text, shown
 from receiver.vendors.table import VENDORS
 from receiver.yamltext import Document, read_yaml
 from receiver.yamltext import Path as Place
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\Z")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"([0-9]+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?\Z")
-_BYTES = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _EITHER = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 CONFIG_CODES: Mapping[str, str] = {
@@ -43,147 +41,13 @@ CONFIG_CODES: Mapping[str, str] = {
     "C007": "a policy file that cannot be read",
     "C008": "a key that must be there is not",
     "C009": "the policy calls a vendor that is not configured",
-}
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        match = _DURATION.match(value)
-        if not match:
-            raise ValueError(f"must be a duration such as 500ms, 30s, 5m, 24h or 7d, not {value!r}")
-        return float(match[1]) * _SECONDS[match[2]]
-    return value
-
-
-def _size(value: object) -> object:
-    if isinstance(value, str):
-        match = _SIZE.match(value)
-        if not match:
-            raise ValueError(f"must be a size such as 4096, 512KiB or 1MiB, not {value!r}")
-        return int(match[1]) * _BYTES[match[2]]
-    return value
-
-
-Duration = Annotated[
-    float, BeforeValidator(_duration), Field(gt=0, description="seconds, or text such as 500ms, 30s, 5m, 24h")
-]
-Size = Annotated[int, BeforeValidator(_size), Field(gt=0, description="bytes, or text such as 512KiB, 1MiB")]
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-_HOST_NAME = r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
-_BASE_URL = r"^https?://[^/?#\s]+/?$"
-Name = Annotated[str, Field(pattern=_NAME)]
-HostName = Annotated[str, Field(pattern=_HOST_NAME)]
-FORMS = {
-    _NAME: "must be letters, digits, `-` and `_`, the first of them a letter or digit, at most 64",
-    _HOST_NAME: "must be a host, or host:port, without http:// and without a path",
-    _BASE_URL: "must be http(s)://host or http(s)://host:port, without a path",
+    "C010": "a policy on disk that lost more than half of its rules while `serve` ran: not taken unasked",
 }
 _CODES = KeyCodes("key", unknown="C002", missing="C008", wrong="C003", forms=FORMS)
 _WRITE_ONE = "; `hookwarden init` writes one, --config or HOOKWARDEN_CONFIG names another"
 _POLICY_KEYS = {"rules", "let", "lists", "status_order"}  # at the top of a file: this is a policy
-Role = Literal["reader", "pii_reader", "analyst", "operator"]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ServerSettings(_Section):
-    """Where the receiver listens, and what it lets in."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-    max_body: Size = 1024**2
-    body_timeout: Duration = 10.0
-
-
-class TokenSettings(_Section):
-    """One bearer token of the API. `role`: reader, pii_reader (also payloads), analyst (also cases), operator (all)."""
-
-    name: Name
-    role: Role
-    token: str = Field(repr=False)
-
-
-class ApiSettings(_Section):
-    """Without tokens the API is off."""
-
-    tokens: tuple[TokenSettings, ...] = Field(default=(), strict=False)
-
-
-class VerifySettings(_Section):
-    """How a source proves itself. Several secrets are accepted side by side, for rotation."""
-
-    scheme: str
-    secrets: tuple[str, ...] = Field(default=(), strict=False, repr=False)
-    tolerance: Duration = 300.0
-
-
-class SourceSettings(_Section):
-    """One `POST /webhooks/{source}`."""
-
-    vendor: str
-    verify: VerifySettings
-
-
-class VendorSettings(_Section):
-    """One vendor's API. `timeout` is for a whole call."""
-
-    base_url: str = Field(pattern=_BASE_URL)
-    api_key: str = Field(repr=False)
-    timeout: Duration = 30.0
-
-
-class VendorsSettings(_Section):
-    """The vendors whose APIs actions may call."""
-
-    didit: VendorSettings | None = None
-
-
-class ImagesSettings(_Section):
-    """`allow_hosts`: `host` or `host:port` that image links may name though the guard would refuse them."""
-
-    allow_hosts: tuple[HostName, ...] = Field(default=(), strict=False)
-
-
-class RetrySettings(_Section):
-    """Full-jitter backoff: a delay is drawn from 0 to min(cap, base * 2^n)."""
-
-    base: Duration = 1.0
-    cap: Duration = 300.0
-    attempts: int = Field(default=8, ge=1, le=100)
-    max_age: Duration = 86400.0
-
-
-class ActionsSettings(_Section):
-    """`dry_run` decides and records, and calls nobody."""
-
-    mode: Literal["live", "dry_run"] = "live"
-    concurrency: int = Field(default=16, ge=1, le=1000)
-    retry: RetrySettings = RetrySettings()
-
-
-class Settings(_Section):
-    """All of config.yaml but the policy, which the policy room reads itself."""
-
-    data_dir: Path = Field(default=Path("./var"), strict=False)
-    store: str = "sqlite"
-    server: ServerSettings = ServerSettings()
-    api: ApiSettings = ApiSettings()
-    sources: dict[Name, SourceSettings] = {}
-    vendors: VendorsSettings = VendorsSettings()
-    images: ImagesSettings = ImagesSettings()
-    actions: ActionsSettings = ActionsSettings()
-    policy: Any
-
-    @field_validator("policy", mode="before")
-    @classmethod
-    def _policy_kind(cls, value: object) -> object:
-        if isinstance(value, str | dict) or (
-            isinstance(value, list) and value and all(isinstance(v, str) for v in value)
-        ):
-            return value
-        raise ValueError("must be a policy written here, a file name, or a list of file names")
+Compile: TypeAlias = "Callable[[Sequence[Document], bool], Policy]"
+"""Compiles documents, given also whether they stand inline in config.yaml. Raises ConfigurationError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +66,22 @@ def load_configuration(
     *,
     environment: Literal["strict", "lenient"] = "strict",
     check: Callable[[Sequence[Document], bool], Sequence[Problem]] | None = None,
+    read: Callable[[Path, str], str] | None = None,
 ) -> Configuration:
     """Read config.yaml and the policy files it names. Raises ConfigurationError with every problem found, those that
     `check` finds in the policy documents (given also whether they stand inline) among them.
+
+    `read` gives the texts of all files; without it config.yaml, which a person named, may also be a pipe.
     """
-    document = read_yaml(read_text(path, _WRITE_ONE), _shown(path))
+    text = read(path, _WRITE_ONE) if read else read_text(path, _WRITE_ONE, pipes=True)
+    document = read_yaml(text, shown(path))
     problems = list(_expand(document, environment))
     settings = _validate(document, problems)
     readable = settings or _readable_part(document)
     if readable is not None:
         unset = {(problem.line, problem.column) for problem in problems if problem.code == "C004"}
         problems.extend(problem for problem in _semantic_problems(document, readable) if _place(problem) not in unset)
-    policies = _policy_documents(path, document, problems)
+    policies = _policy_documents(path, document, problems, read or read_text)
     if check is not None:
         problems.extend(
             check(policies, isinstance(document.value, dict) and isinstance(document.value.get("policy"), dict))
@@ -226,26 +94,24 @@ def load_configuration(
     return Configuration(path, settings, policies, isinstance(settings.policy, dict), tuple(problems))
 
 
-def read_text(path: Path, cure: str = "") -> str:
-    """A text file, or a ConfigurationError that says why not, and `cure` where it cannot be opened."""
-    try:
-        return path.read_text(encoding="utf-8-sig")  # Windows editors put a mark (BOM) before the text
-    except OSError as error:
-        said = f"the file cannot be read: {error.strerror or type(error).__name__}{cure}"
-    except UnicodeDecodeError as error:
-        wide = error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        said = (
-            "the file is UTF-16 text: save it as UTF-8" if wide else f"the file is not UTF-8 text (byte {error.start})"
-        )
-    raise ConfigurationError([Problem(_shown(path), 1, 1, "error", "C001", said)])
+def load_compiled(
+    path: Path,
+    compile_policy: Compile,
+    environment: Literal["strict", "lenient"] = "strict",
+    read: Callable[[Path, str], str] | None = None,
+) -> tuple[Configuration, Policy]:
+    """Read the configuration and compile its policy, once. Raises ConfigurationError with every problem of both."""
+    compiled: list[Policy] = []
 
+    def check(documents: Sequence[Document], inline: bool) -> Sequence[Problem]:
+        try:
+            compiled.append(compile_policy(documents, inline))
+        except ConfigurationError as error:
+            return [problem for problem in error.problems if problem.severity == "error"]
+        return ()
 
-def _shown(path: Path) -> str:
-    """Paths in findings are relative to where the command runs."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    configuration = load_configuration(path, environment=environment, check=check, read=read)
+    return configuration, compiled[0]
 
 
 def _expand(document: Document, environment: str) -> Iterator[Problem]:
@@ -335,7 +201,7 @@ def _semantic_problems(document: Document, settings: Settings) -> Iterator[Probl
     if kind == "postgresql":
         yield document.problem(("store",), "C006", "PostgreSQL is not available in this version; write `store: sqlite`")
     elif settings.store != "sqlite":
-        yield document.problem(("store",), "C006", f"unknown store {kind!r}; write `store: sqlite`")
+        yield document.problem(("store",), "C006", f"unknown store{_quoted(kind, document)}; write `store: sqlite`")
     for name, source in settings.sources.items():
         yield from _source_problems(document, ("sources", name), source)
     names = [token.name for token in settings.api.tokens]
@@ -351,16 +217,21 @@ def _semantic_problems(document: Document, settings: Settings) -> Iterator[Probl
             yield document.problem(where, "C005", "the API key is blank, or holds what no HTTP header may hold")
 
 
+def _quoted(value: str, document: Document) -> str:
+    """The value as it stands in the file; what came out of a variable may be a secret, and is not said."""
+    return f" {value!r}" if value in document.text else ""
+
+
 def _place(problem: Problem) -> tuple[int, int]:
     return problem.line, problem.column
 
 
 def _source_problems(document: Document, where: Place, source: SourceSettings) -> Iterator[Problem]:
     if source.vendor not in VENDORS:
-        message = f"unknown vendor {source.vendor!r}{suggestion(source.vendor, VENDORS)}"
+        message = f"unknown vendor{_quoted(source.vendor, document)}{suggestion(source.vendor, VENDORS)}"
         yield document.problem((*where, "vendor"), "C006", message)
     if source.verify.scheme not in SCHEMES:
-        message = f"unknown scheme {source.verify.scheme!r}{suggestion(source.verify.scheme, SCHEMES)}"
+        message = f"unknown scheme{_quoted(source.verify.scheme, document)}{suggestion(source.verify.scheme, SCHEMES)}"
         yield document.problem((*where, "verify", "scheme"), "C006", message)
     if not source.verify.secrets:
         yield document.problem(
@@ -376,7 +247,9 @@ def _secret_problems(document: Document, where: Place, secret: str) -> Iterator[
         yield document.problem(where, "C005", f"this secret protects nothing: {weakness}")
 
 
-def _policy_documents(path: Path, document: Document, problems: list[Problem]) -> tuple[Document, ...]:
+def _policy_documents(
+    path: Path, document: Document, problems: list[Problem], read: Callable[[Path, str], str]
+) -> tuple[Document, ...]:
     value = document.value.get("policy") if isinstance(document.value, dict) else None
     if isinstance(value, dict):
         return (document.below(("policy",)),)
@@ -386,7 +259,8 @@ def _policy_documents(path: Path, document: Document, problems: list[Problem]) -
         if not isinstance(name, str):
             continue
         try:
-            documents.append(load_policy_file(path.parent / name))
+            file = path.parent / name
+            documents.append(read_yaml(read(file, ""), shown(file)))
         except ConfigurationError as error:
             unread = next((problem for problem in error.problems if problem.code == "C001"), None)
             where: Place = ("policy",) if isinstance(value, str) else ("policy", index)
@@ -403,6 +277,8 @@ def _resembling(path: Path) -> str:
     return found if "did you mean" in found else ""
 
 
-def load_policy_file(path: Path) -> Document:
-    """Read one policy file."""
-    return read_yaml(read_text(path), _shown(path))
+def policy_names(value: object) -> tuple[str, ...]:
+    """The file names that `policy:` holds, relative to config.yaml; none where the policy stands there itself."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()

@@ -15,6 +15,8 @@ from pydantic import BaseModel
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
+RESULT_PREFIX = "action."  # an action's result is an event of type `action.<name>`
+
 Severity: TypeAlias = Literal["information", "warning", "error"]
 Mode: TypeAlias = Literal["enforce", "shadow"]
 
@@ -177,6 +179,19 @@ class ConditionTrace(NamedTuple):
     missing: tuple[str, ...]
 
 
+class LetTrace(NamedTuple):
+    """How one `let` value that was needed came out. `name` is as in `Decision.values`; `inputs` are the values that it
+    read.
+    """
+
+    name: str
+    expr: str
+    value: JsonValue
+    line: int
+    inputs: Mapping[str, JsonValue]
+    missing: tuple[str, ...]
+
+
 class RuleTrace(NamedTuple):
     """How one rule that was looked at came out: `fired` None is undecided."""
 
@@ -222,6 +237,7 @@ class Decision:
     actions: tuple[PlannedAction, ...]
     values: Mapping[str, JsonValue] = field(default_factory=dict)  # the `let` values that were computed
     reason: str | None = None  # why undecided: the policy's fault at run time
+    lets: tuple[LetTrace, ...] = ()  # how these values came out, each after those that it needs
 
 
 ActionState: TypeAlias = Literal[

@@ -5,6 +5,7 @@ HookwardenError
 ├── SignatureRejected       the sender: not signed by us, or not fresh (401, and nobody outside is told why)
 ├── PayloadRejected         the sender: signed, but not the JSON object it must be (400)
 ├── StoreUnavailable        our own trouble: disk full, file locked, draining (503 and Retry-After)
+├── Unusable                the caller gave a value that cannot be used: a cursor, a time, a search, a file name (400)
 ├── NotFound                the caller named something that does not exist (404)
 ├── Conflict                the caller asked for what the present state does not allow (409)
 └── VendorError             a call that went out
@@ -23,8 +24,8 @@ No message holds a secret, a signed link or a person's data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 
 class HookwardenError(Exception):
@@ -44,6 +45,10 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}: {self.severity} {self.code} {self.message}"
+
+    def document(self) -> dict[str, Any]:
+        """The finding as JSON: its fields by name, wherever findings are answered or printed for programs."""
+        return asdict(self)
 
 
 class ConfigurationError(HookwardenError):
@@ -72,6 +77,12 @@ class StoreUnavailable(HookwardenError):
     def __init__(self, message: str, retry_after: int = 5) -> None:
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class Unusable(HookwardenError, ValueError):
+    """The caller gave a value that cannot be used. The message says which and what it takes, and may be shown; that of
+    another ValueError, which is a bug, may not.
+    """
 
 
 class NotFound(HookwardenError):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Print: TypeAlias = "tuple[int, ...] | None"
 """What changes when a file does; None: it cannot be seen."""
+
+_ASK_EVERY: Final = 0.05  # seconds between two tries to take a lock
+_TOKEN_BYTES: Final = 6  # of the name that a file has until it is put in place
 
 
 def fingerprint(paths: Sequence[Path]) -> tuple[Print, ...]:
@@ -45,6 +51,26 @@ class Replacement:
         self.swapped = True
 
 
+def sweep(path: Path) -> None:
+    """Remove what a program that died in `replacing` left beside a file. Nobody may be replacing the file now.
+
+    A folder that cannot be read or written is left as it is.
+    """
+    target = path.resolve()
+    with contextlib.suppress(OSError):
+        for other in target.parent.iterdir():
+            if _is_staged(other.name, target.name):
+                other.unlink(missing_ok=True)
+
+
+def _staged(name: str) -> str:
+    return f".{name}.{secrets.token_hex(_TOKEN_BYTES)}.tmp"
+
+
+def _is_staged(name: str, target: str) -> bool:
+    return re.fullmatch(rf"\.{re.escape(target)}\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}\.tmp", name) is not None
+
+
 @contextlib.contextmanager
 def replacing(path: Path, content: bytes) -> Iterator[Replacement]:
     """Prepare new content for a file that is there; its mode stays, and of a link the target is written.
@@ -52,13 +78,13 @@ def replacing(path: Path, content: bytes) -> Iterator[Replacement]:
     What was swapped is on disk for good when the block ends; what was not leaves no trace. Raises OSError.
     """
     target = path.resolve(strict=True)
-    staged = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    staged = target.with_name(_staged(target.name))
     try:
         _write(staged, content, target.stat())
         replacement = Replacement(target, staged)
         yield replacement
         if replacement.swapped:
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
     finally:
         staged.unlink(missing_ok=True)
 
@@ -75,7 +101,8 @@ def _write(path: Path, content: bytes, like: os.stat_result) -> None:
         os.fsync(descriptor)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have on disk which files the folder holds. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -84,11 +111,25 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in a block of this folder. A process that dies lets go. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def alone(file: Path, seconds: float) -> Iterator[None]:
+    """Wait, at most so long, until no other process is in a block of this file, which is made where it is not there.
+
+    A process that dies lets go. The file is ours alone: whoever may open a file can keep us waiting. Raises OSError,
+    as TimeoutError if another one does not let go.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, time.monotonic() + seconds)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, until: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise TimeoutError(errno.ETIMEDOUT, "another process holds it") from None
+            time.sleep(_ASK_EVERY)

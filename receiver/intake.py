@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from receiver.config import Settings
 from receiver.record import Arrival
+from receiver.settings import Settings
 from receiver.signatures.scheme import Headers, Scheme
 from receiver.signatures.table import SCHEMES
 from receiver.vendors.table import VENDORS, Normaliser

@@ -12,26 +12,41 @@ import errno
 import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import structlog
 
-from receiver.config import Configuration, Settings, load_configuration, read_text
-from receiver.errors import ConfigurationError, Conflict, HookwardenError, Problem, StoreUnavailable
-from receiver.files import alone, replacing
+from receiver.config import Compile, Configuration, load_compiled, load_configuration, policy_names
+from receiver.errors import ConfigurationError, Conflict, HookwardenError, Problem, StoreUnavailable, Unusable
+from receiver.files import alone, fingerprint, replacing, sweep
 from receiver.gently import gently
 from receiver.policy.compile import Policy, canonical_text
-from receiver.store.port import Store, Transaction
+from receiver.settings import Settings
+from receiver.store.port import Transaction
+from receiver.textfiles import Texts, read_bytes, read_text
+from receiver.withheld import without_settings
 from receiver.yamltext import Document, read_yaml
-
-Compile: TypeAlias = "Callable[[Sequence[Document], bool], Policy]"
-"""Compiles documents, given also whether they stand inline in config.yaml. Raises ConfigurationError."""
 
 Result: TypeAlias = Literal["taken", "refused"]
 
-_UNREADABLE = ("C001", "C007")  # findings that may pass without any change of a file: out of descriptors, for example
+
+class Submits(Protocol):
+    """What is asked of the store."""
+
+    def submit(self, job: Callable[[Transaction], None]) -> Future[None]:
+        """Run a job in the next commit, as `Store.submit` does."""
+        ...
+
+
+_UNREADABLE = ("C001", "C007")  # may pass without any change of a file (out of descriptors), unless the file is missing
+
+_LOCK: Final = "publication.lock"  # in the data folder
+_PATIENCE: Final = 5.0  # seconds to wait for others who publish
+_MANY_RULES: Final = 10  # of a smaller policy half is lost by ordinary edits
+_LOGGED: Final = 100  # findings of one version
 
 log = structlog.get_logger()
 
@@ -65,10 +80,11 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the files hold now is not used: since when, and why."""
+    """What the files hold now is not used: since when (Unix milliseconds), and why."""
 
     at: int
     problems: tuple[Problem, ...]
+    public: tuple[Problem, ...]  # the same, for those who may not see what the settings hold
 
 
 class Publication:
@@ -79,7 +95,7 @@ class Publication:
         configuration: Configuration,
         policy: Policy,
         compile_policy: Compile,
-        store: Store,
+        store: Submits,
         clock: Callable[[], int],
         observe: Callable[[Result], None] = lambda _: None,
     ) -> None:
@@ -91,7 +107,7 @@ class Publication:
         self._clock = clock
         self._observe = observe
         self._lock = threading.Lock()
-        files = _names(configuration.settings.policy)
+        files = policy_names(configuration.settings.policy)
         self.version = Version(policy, configuration.policies, files, clock(), "serve")
         self.refused: Refusal | None = None
         self.watched = self._paths(files)
@@ -101,31 +117,46 @@ class Publication:
         return self.version.policy
 
     def begin(self) -> None:
-        """Store the version that the program starts with. Raises StoreUnavailable."""
+        """Store the version that the program starts with, and remove what a publication that died left beside a file.
+
+        Raises StoreUnavailable.
+        """
         version = self.version
+        with contextlib.suppress(StoreUnavailable), self._alone():  # what is left is left for the next start
+            for file in version.files:
+                sweep(self._path.parent / file)
         self._store.submit(lambda tx: take_into_use(tx, version.policy, version.actor, version.at)).result()
 
-    def reread(self, steady: Callable[[], bool]) -> bool:
-        """Take what the files say now, or refuse it; neither, if they are not `steady` while they are read.
+    def reread(self, steady: Callable[[], bool], *, confirmed: bool = False) -> bool:
+        """Take what the files say now, or refuse it; neither, if they are not `steady` while they are read. Where most
+        rules are gone, somebody must have `confirmed` that it is meant.
 
         False: not settled, so this should be called again though no file changes.
         """
-        with self._lock:
+        texts = Texts(self.watched)
+        with self._turn():
             try:
                 with gently():
-                    configuration, policy = load_compiled(self._path, self._compiled)
+                    configuration, policy = load_compiled(self._path, self._compiled, read=texts)
             except ConfigurationError as error:
-                self.watched = self._paths(self._named())
+                named = self._named()
+                self.watched = self._paths(named)
                 if steady():
                     self._refuse(error.problems)
-                return not any(problem.code in _UNREADABLE for problem in error.problems)
-            files = _names(configuration.settings.policy)
+                return self._missing(named) >= sum(problem.code in _UNREADABLE for problem in error.problems)
+            files = policy_names(configuration.settings.policy)
             self.watched = self._paths(files)
-            return steady() and self._accept(configuration, policy, files)
+            if not steady():
+                return False
+            cut = () if confirmed else _cut_short(self.version.policy, policy, configuration.policies)
+            if cut:
+                self._refuse(cut)
+                return True
+            return self._accept(configuration, policy, files)
 
     def propose(self, text: str, file: str | None = None) -> Version:
         """What the policy would be with this text in place of a file (of all of it, where it stands inline). Nothing is
-        written. Raises ConfigurationError with every finding, ValueError for a file that is not of the policy.
+        written. Raises ConfigurationError with every finding, Unusable for a file that is not of the policy.
         """
         version = self.version
         place = self._place(version, file)
@@ -136,7 +167,7 @@ class Publication:
         return Version(policy, documents, version.files, self._clock(), "proposed")
 
     def texts_with(self, text: str, file: str | None = None) -> list[tuple[str, str]]:
-        """The same, not read yet: path and text of each document. Raises ValueError."""
+        """The same, not read yet: path and text of each document. Raises Unusable."""
         version = self.version
         texts = [
             (_shown(document, version), text) for document, text in zip(version.documents, version.texts, strict=True)
@@ -149,9 +180,9 @@ class Publication:
         """Write the file, store the version, use it; `edited_from` is the hash that must be in force.
 
         Raises Outdated where it is not, Conflict where there is no file, somebody else has changed one or it cannot be
-        written, and ConfigurationError, ValueError, StoreUnavailable, after all of which nothing has changed.
+        written, and ConfigurationError, Unusable, StoreUnavailable, after all of which nothing has changed.
         """
-        with self._lock, self._alone():
+        with self._alone(), self._turn():
             running = self.version
             if running.inline:
                 raise Conflict(
@@ -162,8 +193,9 @@ class Publication:
             if edited_from != running.policy.ref.sha256:
                 said = f'the running version is "{running.policy.ref.sha256}", and `If-Match` does not name it'
                 raise Outdated(f"{said}: read it, and make your change to that")
-            self._undisturbed()
-            proposed = self.propose(read_content(content), name)
+            text = read_content(content)
+            self._undisturbed(name, text)
+            proposed = self.propose(text, name)
             if proposed.texts == running.texts:
                 return running
             version = Version(proposed.policy, proposed.documents, proposed.files, self._clock(), actor)
@@ -174,7 +206,7 @@ class Publication:
         """The file is swapped last before the commit: only a disk that fails in between can part the two."""
         before, swapped = b"", False
         try:
-            before = path.read_bytes()
+            before = read_bytes(path)
             with replacing(path, content) as replacement:
                 try:
                     self._take(version, version.actor, replacement.swap)
@@ -197,20 +229,20 @@ class Publication:
         except OSError as error:  # the next look at the files takes it into use, once the store can be written
             log.warning("policy file holds a version that is not in use yet", file=str(path), why=error.strerror)
 
-    def _undisturbed(self) -> None:
-        """Nobody's edit may be lost: the files must hold what is running. Raises Conflict."""
+    def _undisturbed(self, name: str, text: str) -> None:
+        """Nobody's edit may be lost: the files must hold what is running, or this text already. Raises Conflict."""
         cure = "put it right, or put the running version back (`text` of GET /api/policy), then publish"
         try:
+            texts = Texts(self.watched)
             with gently():
-                configuration = load_configuration(self._path)
+                configuration = load_configuration(self._path, read=texts)
         except ConfigurationError as error:
             said = f"what is on disk cannot be used ({error.problems[0]}), so it is not written over"
             raise Conflict(f"{said}: {cure}") from None
-        running, files = self.version, _names(configuration.settings.policy)
-        if (
-            files != running.files
-            or _texts(configuration.policies, inline=configuration.inline_policy) != running.texts
-        ):
+        running, files = self.version, policy_names(configuration.settings.policy)
+        found = _texts(configuration.policies, inline=configuration.inline_policy)
+        new = tuple(text if file == name else old for file, old in zip(running.files, running.texts, strict=True))
+        if files != running.files or found not in (running.texts, new):
             raise Conflict(
                 f"a file was edited since the running version was taken: wait until it is taken; else {cure}"
             )
@@ -237,22 +269,20 @@ class Publication:
             last()
 
         self._store.submit(keep).result()
-        self.version = version
+        before, self.version = len(self.version.policy.rules), version
         self.refused = None
         self.watched = self._paths(version.files)
         self._observe("taken")
-        ref = version.policy.ref
-        log.info("policy taken into use", name=ref.name, sha256=ref.sha256, mode=ref.mode, actor=version.actor)
+        _log_taken(version, before)
 
     def _refuse(self, problems: tuple[Problem, ...]) -> None:
         """Say it once: a file that stays as bad as it was is no news."""
         if self.refused is not None and self.refused.problems == problems:
             return
-        self.refused = Refusal(self._clock(), problems)
+        self.refused = Refusal(self._clock(), problems, without_settings(problems, self._path))
         self._observe("refused")
         log.error("policy refused; the one in force serves on", sha256=self.version.policy.ref.sha256)
-        for problem in problems:
-            log.error("policy finding", finding=str(problem))
+        _log_findings(self.refused.public)
 
     def _compiled(self, documents: Sequence[Document], inline: bool) -> Policy:
         """Compiled, unless it is what is running: a file that was touched costs no compiling."""
@@ -275,7 +305,7 @@ class Publication:
 
     @staticmethod
     def _place(version: Version, file: str | None) -> int:
-        """Which document is meant. Raises ValueError."""
+        """Which document is meant. Raises Unusable."""
         files = version.files
         if file is None and len(files) <= 1:
             return 0
@@ -283,7 +313,7 @@ class Publication:
             return files.index(file)
         known = ", ".join(files) or "none, the policy stands in config.yaml itself"
         wrong = f"{file!r} is no file of the policy" if file is not None else "the policy has several files"
-        raise ValueError(f"{wrong}: `file` must be one of those that config.yaml names ({known})")
+        raise Unusable(f"{wrong}: `file` must be one of those that config.yaml names ({known})")
 
     def _named(self) -> tuple[str, ...]:
         """The files that config.yaml names, if that can be told: one that is missing may come."""
@@ -291,38 +321,67 @@ class Publication:
             value = read_yaml(read_text(self._path), str(self._path)).value
         except ConfigurationError:
             return ()
-        return _names(value.get("policy")) if isinstance(value, dict) else ()
+        return policy_names(value.get("policy")) if isinstance(value, dict) else ()
+
+    def _missing(self, files: Sequence[str]) -> int:
+        """How many of config.yaml and these files are not there: when one comes, it is seen."""
+        return fingerprint((self._path, *(self._path.parent / file for file in files))).count(None)
 
     def _paths(self, files: Sequence[str]) -> tuple[Path, ...]:
         names = dict.fromkeys((*self.version.files, *files))
         return (self._path, *(self._path.parent / name for name in names))
 
     @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One change at a time. Raises StoreUnavailable if the one before does not end."""
+        if not self._lock.acquire(timeout=_PATIENCE):
+            raise StoreUnavailable("another change of the policy is under way; nothing has changed")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Other processes over the same data publish before or after, not in between."""
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(alone(self._settings.data_dir))
+                stack.enter_context(alone(self._settings.data_dir / _LOCK, _PATIENCE))
+            except TimeoutError:
+                raise StoreUnavailable(
+                    "another process is publishing, or holds the lock; nothing has changed"
+                ) from None
             except OSError as error:
                 raise StoreUnavailable(f"the data folder cannot be used: {error.strerror}") from None
             yield
 
 
-def load_compiled(
-    path: Path, compile_policy: Compile, environment: Literal["strict", "lenient"] = "strict"
-) -> tuple[Configuration, Policy]:
-    """Read the configuration and compile its policy, once. Raises ConfigurationError with every problem of both."""
-    compiled: list[Policy] = []
-
-    def check(documents: Sequence[Document], inline: bool) -> Sequence[Problem]:
-        try:
-            compiled.append(compile_policy(documents, inline))
-        except ConfigurationError as error:
-            return [problem for problem in error.problems if problem.severity == "error"]
+def _cut_short(running: Policy, policy: Policy, documents: Sequence[Document]) -> tuple[Problem, ...]:
+    """A file that is copied in part may still be a policy, one that protects nobody."""
+    before, gone = len(running.rules), len(running.rules) - len(policy.rules)
+    if before < _MANY_RULES or gone * 2 <= before:
         return ()
+    said = (
+        f"{gone} of {before} rules are gone: was the file cut short? If this is meant, send SIGHUP to the server, or"
+        " PUT the policy"
+    )
+    path = documents[0].path if documents else ""
+    return (Problem(path, 1, 1, "error", "C010", said),)
 
-    configuration = load_configuration(path, environment=environment, check=check)
-    return configuration, compiled[0]
+
+def _log_taken(version: Version, before: int) -> None:
+    ref, rules = version.policy.ref, f"{before} -> {len(version.policy.rules)}"
+    log.info("policy taken into use", name=ref.name, sha256=ref.sha256, mode=ref.mode, actor=version.actor, rules=rules)
+    _log_findings(version.policy.warnings)
+
+
+def _log_findings(problems: Sequence[Problem]) -> None:
+    """Not more than a person reads."""
+    for problem in problems[:_LOGGED]:
+        level = log.error if problem.severity == "error" else log.warning
+        level("policy finding", finding=str(problem))
+    if len(problems) > _LOGGED:
+        log.warning("more policy findings: `hookwarden check` shows all", count=len(problems) - _LOGGED)
 
 
 def take_into_use(tx: Transaction, policy: Policy, actor: str, at: int, author: str | None = None) -> None:
@@ -334,18 +393,11 @@ def take_into_use(tx: Transaction, policy: Policy, actor: str, at: int, author: 
 
 
 def read_content(content: bytes) -> str:
-    """Bytes as a file that holds them is read: UTF-8, with or without BOM, each line end as one. Raises ValueError."""
+    """Bytes as a file that holds them is read: UTF-8, with or without BOM, each line end as one. Raises Unusable."""
     try:
         return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig").read()
     except UnicodeDecodeError as error:
-        raise ValueError(f"the policy is not UTF-8 text (byte {error.start})") from None
-
-
-def _names(value: object) -> tuple[str, ...]:
-    """The file names that `policy:` holds."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
+        raise Unusable(f"the policy is not UTF-8 text (byte {error.start})") from None
 
 
 def _shown(document: Document, version: Version) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from receiver.contract import Decision, Event, JsonObject, PlannedAction, Verified
+from receiver.contract import RESULT_PREFIX, Decision, Event, JsonObject, PlannedAction, Verified
 from receiver.errors import NotFound
 from receiver.ids import new_id
 from receiver.jsontext import read_object
@@ -68,7 +68,7 @@ class Recorder:
         action's own record holds the result.
         """
         policy = self.policy()
-        kind = f"action.{claim.name}"
+        kind = f"{RESULT_PREFIX}{claim.name}"
         parent = tx.load_event(claim.event_id) if kind in policy.listens else None
         if parent is None:
             return

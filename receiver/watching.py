@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import threading
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -39,20 +42,19 @@ class Watcher:
             now = self._asked.is_set()
             self._asked.clear()
             try:
-                await asyncio.to_thread(self.look, now=now)
+                await _apart(functools.partial(self.look, now=now))
                 self._failed_at = None
             except Exception as fault:  # noqa: BLE001 - whatever it is, the next look comes
                 self._report(fault)
 
     def look(self, *, now: bool = False) -> None:
-        """One look. `now`: do not wait until the files have rested."""
+        """One look. `now`: a person asked for it, so it need not wait until the files have rested."""
         paths = self._publication.watched
         seen = fingerprint(paths)
         rested, self._seen = now or seen == self._seen, seen
         if not rested or (seen == self._settled and not now):
             return
-        settled = self._publication.reread(lambda: fingerprint(paths) == seen)
-        settled = settled or None in seen  # a file that is missing shows when it comes
+        settled = self._publication.reread(lambda: fingerprint(paths) == seen, confirmed=now)
         self._settled = seen if settled and paths == self._publication.watched else None
 
     def _report(self, fault: Exception) -> None:
@@ -61,3 +63,29 @@ class Watcher:
         if at != self._failed_at:
             log.error("the policy's files cannot be watched", kind=type(fault).__name__, at=at)
         self._failed_at = at
+
+
+async def _apart(job: Callable[[], None]) -> None:
+    """Run it in a thread that holds up no exit: a disk that does not answer may keep it for ever."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(fault: Exception | None) -> None:
+        if done.done():
+            return
+        if fault is None:
+            done.set_result(None)
+        else:
+            done.set_exception(fault)
+
+    def work() -> None:
+        fault: Exception | None = None
+        try:
+            job()
+        except Exception as raised:  # noqa: BLE001 - told to who waits
+            fault = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(tell, fault)
+
+    threading.Thread(target=work, name="policy watcher", daemon=True).start()
+    await done

@@ -10,28 +10,26 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 from starlette.applications import Starlette
 
 from handlers.didit import didit_client
 from handlers.images import ImageFetcher
-from handlers.registry import SPECS, Tools, bind, unconfigured
+from handlers.registry import Tools, bind
 from handlers.sandbox.app import SandboxSettings, build_sandbox
-from handlers.sandbox.scenarios import TOUR, Scenario
+from handlers.specs import SPECS
 from receiver.config import Configuration
 from receiver.contract import ActionCall, Handler, JsonObject, Outcome
 from receiver.dispatch.dispatcher import Dispatcher, RetryRules
-from receiver.errors import ConfigurationError, Problem, StoreUnavailable, VendorWaiting
+from receiver.errors import StoreUnavailable, VendorWaiting
 from receiver.intake import Source, sources
 from receiver.metrics import Metrics
-from receiver.policy.compile import Policy, compile_policy
-from receiver.publication import Publication, load_compiled, take_into_use
+from receiver.policies import compile_documents, refuse_unconfigured
+from receiver.policy.compile import Policy
+from receiver.publication import Publication
 from receiver.record import Arrival, Receipt, Recorder
 from receiver.store.port import Claim, Store, Transaction
 from receiver.store.sqlite.store import open_store
-from receiver.vendors.tags import KNOWN_TAGS
 from receiver.watching import Watcher
 from receiver.yamltext import Document
 
@@ -39,15 +37,9 @@ __all__ = [
     "System",
     "build",
     "build_sandbox_app",
-    "compile_configured",
-    "compile_documents",
     "is_billable",
-    "load",
-    "load_whole",
     "now_ms",
     "open_configured_store",
-    "take_into_use",
-    "tour_scenarios",
 ]
 
 EXIT_WITHIN = 25.0  # seconds from SIGTERM until running calls are left recorded; the whole exit takes less than 30
@@ -117,51 +109,9 @@ class System:
         await asyncio.to_thread(self.store.close)
 
 
-def compile_documents(documents: Sequence[Document], *, inline: bool = False) -> Policy:
-    """Compile policy documents against the known actions and tags. Raises ConfigurationError."""
-    return compile_policy(documents, SPECS, known_tags=KNOWN_TAGS, inline=inline)
-
-
-def compile_configured(configuration: Configuration) -> Policy:
-    """The configured policy, compiled. Raises ConfigurationError, also for actions whose vendor is not configured."""
-    policy = compile_documents(configuration.policies, inline=configuration.inline_policy)
-    _refuse_unconfigured(configuration, policy)
-    return policy
-
-
-def _refuse_unconfigured(configuration: Configuration, policy: Policy) -> None:
-    """Raise ConfigurationError if the policy calls a vendor that is not configured."""
-    named = {action.name for rule in policy.rules for action in rule.actions}
-    missing = unconfigured(named, didit=configuration.settings.vendors.didit is not None)
-    if missing and configuration.settings.actions.mode == "live":
-        path = str(configuration.path)
-        raise ConfigurationError(
-            [
-                Problem(
-                    path, 1, 1, "error", "C009", f"the policy calls {name}, but `vendors: {vendor}:` is not configured"
-                )
-                for name, vendor in missing
-            ]
-        )
-
-
 def is_billable(action: str) -> bool:
     """Whether the vendor charges for an action; of one that is no more, nobody knows."""
     return action in SPECS and SPECS[action].billable
-
-
-def load(path: Path, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
-    """Read the configuration and try its policy. Raises ConfigurationError with every problem of both."""
-    return load_whole(path, environment)[0]
-
-
-def load_whole(path: Path, environment: Literal["strict", "lenient"] = "strict") -> tuple[Configuration, Policy]:
-    """The same, with the policy compiled, for `build`."""
-    return load_compiled(path, _compile, environment)
-
-
-def _compile(documents: Sequence[Document], inline: bool) -> Policy:
-    return compile_documents(documents, inline=inline)
 
 
 def open_configured_store(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Store:
@@ -173,12 +123,21 @@ def build(configuration: Configuration, policy: Policy | None = None, clock: Cal
     """Wire everything; `policy` is the configured one, if it is compiled already. Raises ConfigurationError before
     anything is opened that could not be used.
     """
-    settings = configuration.settings
-    compiled = policy or _compile(configuration.policies, configuration.inline_policy)
-    _refuse_unconfigured(configuration, compiled)
+    compiled = policy or compile_documents(configuration.policies, configuration.inline_policy)
+    refuse_unconfigured(configuration, compiled)
     store = open_configured_store(configuration, clock)
+    try:
+        return _wired(configuration, compiled, store, clock)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Callable[[], int]) -> System:
+    settings = configuration.settings
     metrics = Metrics(store)
-    publication = _publication(configuration, compiled, store, metrics, clock)
+    publication = _publication(configuration, policy, store, metrics, clock)
+    publication.begin()
     didit = settings.vendors.didit
     tools = Tools(
         didit=didit_client(didit.base_url, didit.api_key, didit.timeout) if didit else None,
@@ -204,7 +163,6 @@ def build(configuration: Configuration, policy: Policy | None = None, clock: Cal
         observe=metrics.observe,
     )
     store.on_commit(dispatcher.wake)
-    publication.begin()
     return System(
         configuration,
         store,
@@ -225,8 +183,8 @@ def _publication(
     """The policy in force. Later versions too may call only the vendors that this process has clients for."""
 
     def compile_later(documents: Sequence[Document], inline: bool) -> Policy:
-        later = _compile(documents, inline)
-        _refuse_unconfigured(configuration, later)
+        later = compile_documents(documents, inline)
+        refuse_unconfigured(configuration, later)
         return later
 
     publication = Publication(configuration, policy, compile_later, store, clock, metrics.policy_looked_at)
@@ -252,8 +210,3 @@ def build_sandbox_app(*, api_key: str, webhook_url: str | None, webhook_secret: 
     return build_sandbox(
         SandboxSettings(api_key=api_key, webhook_url=webhook_url, webhook_secret=webhook_secret, same_status="webhook")
     )
-
-
-def tour_scenarios() -> Sequence[Scenario]:
-    """The demo's tour."""
-    return TOUR

@@ -18,6 +18,7 @@ LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML 1.1, and so l
 _CURES: Mapping[str, str] = {
     "found undefined alias": "`*` begins the name of an anchor, and no anchor of this name comes before: put the value"
     " in quotes if text is meant",
+    "found duplicate anchor": "an anchor of this name comes before: give this one another name",
     "found a tab character that violates indentation": "a tab stands in the indentation: use spaces",
     "block sequence entries are not allowed": "a list begins on the line of its key: put each '- ' on a line of"
     " its own",

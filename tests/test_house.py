@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 import pytest
 
-from handlers.registry import SPECS
+from handlers.specs import SPECS
 from receiver.cli.codes import ALL_CODES, CURES, code_table
 from receiver.cli.main import main
-from receiver.config import CONFIG_CODES, Settings
+from receiver.config import CONFIG_CODES
 from receiver.policy.codes import CODES
 from receiver.policy.suite import SUITE_CODES
+from receiver.settings import Settings
 from receiver.store.codes import STORE_CODES
 from receiver.yamltext import YAML_CODES
 

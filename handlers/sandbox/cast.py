@@ -161,6 +161,12 @@ TOURISTS: Final = (
         document=(("ID_DOCUMENT_IN_BLOCKLIST", "error"),),
     ),
     Part(
+        "blocked-phone",
+        Person("Odile", "Marchand", "FR8830417", "FRA", "France", phone="+12025550119"),
+        "cust-20622",
+        phone=(("PHONE_NUMBER_IN_BLOCKLIST", "error"),),
+    ),
+    Part(
         "returning",
         Person("Ilka", "Brandvold", "NB2210774", "NOR", "Norway"),
         "cust-08820",
@@ -181,7 +187,7 @@ TOURISTS: Final = (
         looks_like={"lookalike": 91.2, "attack": 93.4},
     ),
     Part(
-        "trusted-look-alike",
+        "resembling",
         Person("Ines", "Caldeira", "PT8821406", "PRT", "Portugal"),
         "cust-20540",
         looks_like={"lookalike": 74.6},
@@ -213,6 +219,12 @@ TOURISTS: Final = (
         Person("Luca", "Ferrante", "IT3391054", "ITA", "Italy", gender="M"),
         "cust-20567",
         document=(("PORTRAIT_MANIPULATION_DETECTED", "error"),),
+    ),
+    Part(
+        "screen-copy",
+        Person("Renzo", "Galvani", "IT5520768", "ITA", "Italy", gender="M"),
+        "cust-20617",
+        document=(("SCREEN_CAPTURE_DETECTED", "error"),),
     ),
     Part(
         "wrong-number",

@@ -61,16 +61,25 @@ TOUR: Final = (
     Scenario("possible-blocklisted", "A face that may be one from the blocklist.", "possible-blocklisted"),
     Scenario("low-liveness", "The liveness score is too low to be sure.", "low-liveness"),
     Scenario("low-face-match", "Selfie and document portrait hardly resemble each other.", "low-face-match"),
+    Scenario(
+        "declined-by-hand",
+        "A reviewer compares the two, and declines.",
+        "low-face-match",
+        status="Declined",
+        comment="not the holder of the document",
+    ),
     Scenario("no-portrait", "The document shows no portrait to compare with.", "no-portrait"),
     Scenario("too-dark", "The selfie is too dark; nothing else is wrong.", "too-dark"),
     Scenario("expired", "The document has expired; nothing else is wrong.", "expired"),
     Scenario("forged-document", "The portrait on the document was replaced.", "forged-document"),
+    Scenario("screen-copy", "A document that was photographed from a screen.", "screen-copy"),
     Scenario("wrong-number", "The document number does not look like one of that country.", "wrong-number"),
     Scenario("blocked-document", "A blocked document, shown by somebody else.", "blocked-document"),
+    Scenario("blocked-phone", "Somebody gives a phone number that was blocked.", "blocked-phone"),
     Scenario("underage", "A boy of sixteen, whom the workflow only sends to review.", "underage", status="In Review"),
     Scenario("returning", "A customer of old verifies once more, with the same document.", "returning"),
     Scenario("second-account", "A customer's document, under another customer number.", "second-account"),
-    Scenario("trusted-look-alike", "Somebody who resembles a customer, from a trusted state.", "trusted-look-alike"),
+    Scenario("resembling", "Somebody who resembles a customer, and is held up for it.", "resembling"),
     Scenario("attackers-face", "A customer's double; a search finds the attacker of before.", "attackers-face"),
     Scenario("due-diligence", "A flawless customer from a state that calls for more care.", "due-diligence"),
     Scenario("sanctioned", "A name and birth date almost as on a sanctions list.", "sanctioned"),
@@ -159,8 +168,9 @@ def _shown(scenario: Scenario, state: DiditState, at: int) -> Session:
     """The session as the event tells of it."""
     session = state.sessions[state.new_id(f"session:{scenario.session}")]
     if scenario.comment:
+        later = at + len(session.reviews)  # times are whole seconds, and a reviewer comes after those before
         session = replace(
-            session, reviews=[*session.reviews, review(scenario.status or session.status, scenario.comment, at)]
+            session, reviews=[*session.reviews, review(scenario.status or session.status, scenario.comment, later)]
         )
     if scenario.shows:
         session = replace(session, features=features_of(scenario.shows, pictures_of(scenario.shows, state), [], []))

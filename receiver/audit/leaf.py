@@ -4,9 +4,10 @@ A leaf is JSON, written once and never written anew: compact, keys sorted, ASCII
 person: sealed contents stand in it as the SHA-256 of their ciphertext, the session as a salted hash. Its members:
 
 v int 1 · idx int · at int (Unix ms) · kind · actor · source · event_id · action_id · type (of the event, or the
-action's name) · rule, or rules (the fired ones) · outcome · status · policy_sha256 · tags · attempt int ·
-repeated bool · http_status int · facts {name: text} · body {part: SHA-256 hex of the sealed part} · session (SHA-256
-hex of salt and session id) · cut {member: its full length}, where a list or mapping was too long to stand here whole.
+action's name) · rule, or rules (that fired) and shadow (that fired in shadow) · outcome · status · policy_sha256 ·
+tags · attempt int · repeated bool · http_status int · facts {name: text} · body {part: SHA-256 hex of the sealed part}
+· session (SHA-256 hex of salt and session id) · cut {member: its full length}, where a list or mapping was too long to
+stand here whole.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ GOAL = 4096  # bytes: what a leaf should stay under
 LIMIT = 65_535  # bytes: what C2SP tlog-tiles can carry (a uint16 length)
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
-_LONG = ("actor", "source", "type", "rule", "outcome", "status", "tags", "rules", "facts")  # the rest has fixed sizes
+# the rest has fixed sizes
+_LONG = ("actor", "source", "type", "rule", "outcome", "status", "tags", "rules", "shadow", "facts")
 _STEPS = ((400, 64), (200, 32), (100, 16), (40, 8))  # characters of a text, members of a list: tried until it fits
 
 
@@ -41,6 +43,7 @@ class Leaf(TypedDict, total=False):
     type: str
     rule: str
     rules: list[str]
+    shadow: list[str]
     outcome: str
     status: str
     policy_sha256: str

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias
 
+from receiver.errors import Unusable
+
 MAX_TERMS = 64
 KEYS = ("session", "tag", "rule", "outcome", "action", "actor", "kind", "policy", "source", "event", "created")
 
@@ -25,7 +27,7 @@ _WORD = re.compile(r"\s*(\S+)")
 _ESCAPE = re.compile(r"\\(.)")
 
 
-class SearchError(ValueError):
+class SearchError(Unusable):
     """A search that cannot be read. The message says where, why, and what would do."""
 
 

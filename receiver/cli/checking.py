@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import textwrap
@@ -14,9 +15,8 @@ import click
 from receiver.cli.example import example_text
 from receiver.cli.options import config_option
 from receiver.cli.output import FINDINGS, FINE, print_json, print_problems
-from receiver.config import load_policy_file
-from receiver.contract import JsonObject
 from receiver.errors import ConfigurationError, Problem
+from receiver.textfiles import load_policy_file
 from receiver.yamltext import Document
 
 _POLICY_MARK = "\npolicy:\n"
@@ -34,25 +34,39 @@ _NO_POLICY = "this is a test document, not a policy: `hookwarden test FILE` read
     show_default=True,
     help="text: for people and editors. sarif: for code hosts. github: annotations in GitHub Actions.",
 )
-def check(policies: tuple[Path, ...], config_path: Path, form: str) -> None:
+@click.option("--strict", is_flag=True, help="Exit status 1 for warnings too.")
+def check(policies: tuple[Path, ...], config_path: Path, form: str, strict: bool) -> None:
     """Find every mistake in the configuration and its policy, or in the POLICIES (files or folders) given.
 
-    Several files are taken as one policy, in the order given.
-    Exit status 0: no errors (warnings may be printed). 1: errors.
+    Several files are taken as one policy, in the order given. In a folder, every *.yaml and *.yml file is read, but not
+    tests and what is hidden; a file that a configuration names is checked as part of that.
+    Exit status 0: no errors (warnings may be printed). 1: errors, or with --strict warnings.
     """
-    gc.disable()  # a short life: the collector would walk all documents again and again, and free nothing
-    problems = _problems_of_files(policies) if policies else _configuration_problems(config_path)
+    with _uncollected():
+        problems = _problems_of_files(policies) if policies else _configuration_problems(config_path)
     _print(problems, form)
     errors = sum(problem.severity == "error" for problem in problems)
     if form == "text":
         what = ", ".join(str(path) for path in policies) or str(config_path)
         click.echo(f"{what}: {_count(errors, 'error')}, {_count(len(problems) - errors, 'warning')}", err=True)
-    sys.exit(FINDINGS if errors else FINE)
+    sys.exit(FINDINGS if errors or (strict and problems) else FINE)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """The collector would walk all documents again and again, and free nothing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _print(problems: Sequence[Problem], form: str) -> None:
     if form == "json":
-        print_json([_document(problem) for problem in problems])
+        print_json([problem.document() for problem in problems])
     elif form == "sarif":
         from receiver.cli.sarif import sarif_log
 
@@ -62,7 +76,7 @@ def _print(problems: Sequence[Problem], form: str) -> None:
 
         for problem in problems:
             click.echo(annotation(problem))
-    else:
+    elif problems:
         print_problems(problems)
 
 
@@ -71,11 +85,11 @@ def _count(number: int, word: str) -> str:
 
 
 def _configuration_problems(config_path: Path) -> list[Problem]:
-    from receiver.wiring import compile_configured, load
+    from receiver.policies import load_whole, refuse_unconfigured
 
     try:
-        configured = load(config_path, "lenient")
-        policy = compile_configured(configured)
+        configured, policy = load_whole(config_path, "lenient")
+        refuse_unconfigured(configured, policy)
     except ConfigurationError as error:
         return list(error.problems)
     return sorted([*configured.warnings, *policy.warnings])
@@ -83,27 +97,44 @@ def _configuration_problems(config_path: Path) -> list[Problem]:
 
 def _problems_of_files(paths: tuple[Path, ...]) -> list[Problem]:
     """The problems of all files: of each configuration, and of the policy files taken as one policy."""
-    from receiver.wiring import compile_documents
+    from receiver.policies import compile_documents
 
-    problems: list[Problem] = []
+    read = {path: _read(path, pipes=path in paths) for path in _files(paths)}
+    configured = {file for path, document in read.items() for file in _named_by(path, document)}
+    problems: set[Problem] = set()  # each once, though a file that was given may be named by a configuration too
     policies: list[Document] = []
-    for path in _files(paths):
-        try:
-            document = load_policy_file(path)
-            kind = _kind(document)
-            if kind == "configuration":
-                problems += _configuration_problems(path)
-            elif kind == "test":
-                problems.append(document.problem((), "C003", _NO_POLICY))
-            else:
-                policies.append(document)
-        except ConfigurationError as error:
-            problems += error.problems
+    for path, document in read.items():
+        if path not in paths and path.resolve() in configured:
+            continue
+        if isinstance(document, ConfigurationError):
+            problems.update(document.problems)
+        elif _kind(document) == "configuration":
+            problems.update(_configuration_problems(path))
+        elif _kind(document) == "test":
+            problems.add(document.problem((), "C003", _NO_POLICY))
+        else:
+            policies.append(document)
     try:
-        problems += compile_documents(policies).warnings if policies else ()
+        problems.update(compile_documents(policies).warnings if policies else ())
     except ConfigurationError as error:
-        problems += error.problems
+        problems.update(error.problems)
     return sorted(problems)
+
+
+def _read(path: Path, *, pipes: bool) -> Document | ConfigurationError:
+    try:
+        return load_policy_file(path, pipes=pipes)
+    except ConfigurationError as error:
+        return error
+
+
+def _named_by(path: Path, document: Document | ConfigurationError) -> Iterator[Path]:
+    """The files that a configuration names: they are checked as part of it."""
+    if isinstance(document, Document) and isinstance(document.value, dict) and _kind(document) == "configuration":
+        from receiver.config import policy_names
+
+        for name in policy_names(document.value.get("policy")):
+            yield (path.parent / name).resolve()
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -112,10 +143,16 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(file for file in path.rglob("*.yaml") if not file.match("*_test.yaml"))
+        found = sorted(file for file in path.rglob("*") if _is_policy_file(file, path))
         if not found:
-            raise click.UsageError(f"{path} holds no policy: no *.yaml but tests")
+            raise click.UsageError(f"{path} holds no policy: no *.yaml or *.yml but tests")
         yield from found
+
+
+def _is_policy_file(file: Path, folder: Path) -> bool:
+    """Not what is hidden: that is other programs' (.github), or a second way to the same file (a mounted ConfigMap)."""
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return file.suffix in (".yaml", ".yml") and not file.stem.endswith("_test") and not hidden and not file.is_dir()
 
 
 def _kind(document: Document) -> Literal["configuration", "policy", "test"]:
@@ -123,17 +160,6 @@ def _kind(document: Document) -> Literal["configuration", "policy", "test"]:
     if "rules" not in keys and "tests" in keys:
         return "test"
     return "configuration" if "rules" not in keys and keys & {"policy", "sources"} else "policy"
-
-
-def _document(problem: Problem) -> JsonObject:
-    return {
-        "path": problem.path,
-        "line": problem.line,
-        "column": problem.column,
-        "severity": problem.severity,
-        "code": problem.code,
-        "message": problem.message,
-    }
 
 
 @click.command()

@@ -143,9 +143,9 @@ def _write_configuration(folder: Path, vendor_url: str, api_key: str, secret: st
 
 async def _guide(tour: _Tour) -> None:
     """Send each scenario and show what comes of it; then see that every rule was reached."""
-    from receiver.wiring import tour_scenarios
+    from handlers.sandbox.scenarios import TOUR
 
-    for number, scenario in enumerate(tour_scenarios(), 1):
+    for number, scenario in enumerate(TOUR, 1):
         _say(f"\n{number}. {scenario.title}", "bold cyan")
         answer = await tour.client.post(f"{tour.sandbox}/_sandbox/deliver", json={"scenario": scenario.name})
         answer.raise_for_status()

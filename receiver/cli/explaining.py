@@ -69,10 +69,10 @@ def _event_of(configured: Configuration, payload: Path, source: str | None) -> E
 def _explain_now(configured: Configuration, event: Event, what: str, as_json: bool) -> None:
     """Decide under the configured policy, and tell."""
     from receiver.cli.reasons import tell_planned, tell_reasons
+    from receiver.policies import compile_documents
     from receiver.policy.decide import decide
     from receiver.policy.testing import why_not_looked_at
     from receiver.policy.would_change import explained
-    from receiver.wiring import compile_documents
 
     try:
         policy = compile_documents(configured.policies, inline=configured.inline_policy)

@@ -7,12 +7,13 @@ import getpass
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from receiver.config import Configuration, load_configuration
-from receiver.store.port import Store
+if TYPE_CHECKING:
+    from receiver.config import Configuration
+    from receiver.store.port import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,6 +36,8 @@ after_option: Callable[[Command], Command] = click.option("--after", help="The c
 
 def configuration(path: Path, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
     """Load the configuration. What is wrong with it ends the command with status 2."""
+    from receiver.config import load_configuration
+
     return load_configuration(path, environment=environment)
 
 

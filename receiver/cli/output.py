@@ -6,16 +6,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from receiver.cli.excerpt import excerpt, printable
 from receiver.contract import JsonObject
 from receiver.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:  # importing rich takes as long as reading a long policy, and findings need none of it
+    from rich.console import Console
 
 FINE, FINDINGS, UNUSABLE = 0, 1, 2
 _COLOURS = {"error": "red", "warning": "yellow"}
@@ -23,6 +23,8 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 
 def console(*, stderr: bool = False) -> Console:
     """Where people look. Piped output is as wide as its longest line, never cut."""
+    from rich.console import Console
+
     stream = sys.stderr if stderr else sys.stdout
     return Console(
         stderr=stderr, width=None if stream.isatty() else 200, highlight=False, soft_wrap=not stream.isatty()
@@ -36,6 +38,9 @@ def print_json(document: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[JsonObject]) -> None:
     """A table of the named keys."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")

@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from receiver.cli.output import cell, console
-from receiver.cli.story import brief
+from receiver.cli.story import brief, tell_inputs, tell_lets
 from receiver.contract import PlannedAction
 from receiver.policy.would_change import decides
 
@@ -42,8 +42,7 @@ def tell_reasons(decision: dict[str, Any]) -> None:
     if decision.get("reason"):
         _fact("because", decision["reason"])
     _fact("status set", decision["status"])
-    for name, value in decision.get("values", {}).items():
-        _fact("let", f"{name} = {brief(value)}")
+    tell_lets(decision)
     for rule in decision["rules"]:
         tell_rule(rule)
     if not decision["rules"]:
@@ -66,10 +65,7 @@ def _tell_condition(condition: dict[str, Any], *, decided: bool) -> None:
     if decided:
         text.append("  <- this decided", style="bold")
     console().print(text)
-    for path, value in condition["inputs"].items():
-        console().print(Text(f"      {path} = {brief(value)}", style="dim"))
-    if condition["missing"]:
-        console().print(Text(f"      missing: {', '.join(condition['missing'])}", style="yellow"))
+    tell_inputs(condition)
     if "would_change" in condition:
         console().print(Text(f"      {would_change_text(condition['would_change'])}", style="cyan"))
 

@@ -10,6 +10,7 @@ from receiver.cli.options import actor, after_option, json_option, limit_option,
 from receiver.cli.output import print_json, print_table
 from receiver.config import Configuration
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, Decision, JsonObject
+from receiver.errors import Unusable
 from receiver.store.port import Page, Store, Transaction
 
 EVENT_COLUMNS = ("event_id", "received_at", "source", "type", "session_id", "status", "tags", "outcome", "deliveries")
@@ -36,7 +37,7 @@ def _show_page(page: Page, columns: tuple[str, ...], as_json: bool) -> None:
 def _page(ask: Callable[[], Page], columns: tuple[str, ...], as_json: bool) -> None:
     try:
         page = ask()
-    except ValueError as fault:
+    except Unusable as fault:
         raise click.UsageError(str(fault)) from None
     _show_page(page, columns, as_json)
 
@@ -89,9 +90,11 @@ def show_event(store: Store, event_id: str, raw: bool, as_json: bool) -> None:
 @json_option
 def replay_event(store: Store, configured: Configuration, event_id: str, as_json: bool) -> None:
     """Decide a stored event again under the policy of today. A running server carries the actions out."""
+    from receiver.policies import compile_configured
     from receiver.policy.explain import decision_document
+    from receiver.publication import take_into_use
     from receiver.record import Recorder
-    from receiver.wiring import compile_configured, now_ms, take_into_use
+    from receiver.wiring import now_ms
 
     policy = compile_configured(configured)
     recorder = Recorder(lambda: policy, dry_run=configured.settings.actions.mode == "dry_run")
@@ -251,7 +254,7 @@ def count_entries(store: Store, query: str, as_json: bool) -> None:
     with store.read() as reader:
         try:
             count = reader.audit_count(query)
-        except ValueError as fault:
+        except Unusable as fault:
             raise click.UsageError(str(fault)) from None
     if as_json:
         print_json({"count": count})

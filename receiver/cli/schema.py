@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from handlers.registry import SPECS
+from handlers.specs import SPECS
 from receiver.cli.output import print_json
 from receiver.contract import JsonObject
 
@@ -74,8 +74,8 @@ def schema(what: str) -> None:
 
 def configuration_schema() -> JsonObject:
     """The schema of config.yaml, with the inline policy."""
-    from receiver.config import Settings
     from receiver.policy.schema import DIALECT, definitions_of, describe, policy_definitions
+    from receiver.settings import Settings
     from receiver.signatures.table import SCHEMES
     from receiver.vendors.table import VENDORS
 

@@ -33,7 +33,8 @@ def serve(config_path: Path, host: str | None, port: int | None) -> None:
     import uvloop
 
     from receiver.log import log_to_stderr
-    from receiver.wiring import build, load_whole
+    from receiver.policies import load_whole
+    from receiver.wiring import build
 
     log_to_stderr()
     configured, policy = load_whole(config_path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from rich.console import Console
@@ -14,6 +13,7 @@ from rich.text import Text
 from receiver.cli.output import cell
 from receiver.policy.differences import Difference, state_of
 from receiver.policy.shadow import Shadowed
+from receiver.store.documents import iso
 
 Row: TypeAlias = tuple[str, ...]
 
@@ -31,7 +31,7 @@ def difference_row(found: Difference) -> Row:
     old, new = found.old, found.new
     return (
         found.event_id,
-        _time(found.received_at),
+        iso(found.received_at),
         old.outcome,
         new.outcome,
         _harmless(old.status),
@@ -46,12 +46,8 @@ def shadow_row(found: Shadowed) -> Row:
     actions = "; ".join(action.name for action in found.actions)
     alone = "yes" if found.rule.fired and found.alone else "no"
     state = state_of(found.rule)
-    row = (found.event_id, _time(found.received_at), found.rule.id, state, alone)
+    row = (found.event_id, iso(found.received_at), found.rule.id, state, alone)
     return (*row, _harmless(found.status), _harmless(found.sets), actions)
-
-
-def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _harmless(text: str | None) -> str:
@@ -140,6 +136,10 @@ def _condition(condition: dict[str, Any]) -> str:
     value = {True: "true", False: "false", None: "undecided"}[condition["value"]]
     inputs = [f"{path}={_short(read)}" for path, read in condition["inputs"].items()]
     inputs += [f"{path} is missing" for path in condition["missing"]]
+    for let in condition.get("let", ()):
+        inputs += [f"{path}={_short(read)}" for path, read in let["inputs"].items()]
+        inputs += [f"{path} is missing" for path in let["missing"]]
+    inputs = list(dict.fromkeys(inputs))
     return f"line {condition['line']}: {condition['expr']} is {value}" + (f"  ({', '.join(inputs)})" if inputs else "")
 
 

@@ -7,7 +7,6 @@ import csv
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -15,9 +14,10 @@ import click
 
 from receiver.cli.options import config_option, configuration, json_option
 from receiver.cli.output import FINDINGS, FINE, console, fail, print_json
-from receiver.config import Configuration, load_policy_file
+from receiver.config import Configuration
 from receiver.contract import JsonObject
-from receiver.errors import ConfigurationError, StoreUnavailable
+from receiver.errors import ConfigurationError, StoreUnavailable, Unusable
+from receiver.textfiles import load_policy_file
 
 if TYPE_CHECKING:
     from receiver.policy.recall import PastEvent
@@ -28,7 +28,6 @@ Write: TypeAlias = "Callable[[Sequence[str]], object]"
 """Writes one row."""
 
 _FILES = click.Path(path_type=Path, exists=True, dir_okay=False)
-_LONG_AGO = 1e10  # seconds: before all that is stored
 
 
 class _Moment(click.ParamType[int]):
@@ -40,19 +39,13 @@ class _Moment(click.ParamType[int]):
         """Read it; the clock is looked at here."""
         if isinstance(value, int):
             return value
-        from pydantic import TypeAdapter, ValidationError
-
-        from receiver.config import Duration
+        from receiver.backtest import moment
         from receiver.wiring import now_ms
 
-        with contextlib.suppress(ValueError):
-            moment = datetime.fromisoformat(value)
-            return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
         try:
-            seconds = TypeAdapter(Duration).validate_python(value)
-            return max(0, now_ms() - int(min(seconds, _LONG_AGO) * 1000))
-        except ValidationError:
-            self.fail(f"{value!r} is no time: write 30d, 24h, 2026-11-01 or 2026-11-01T08:30", param, ctx)
+            return moment(value, now_ms())
+        except Unusable as fault:
+            self.fail(str(fault), param, ctx)
 
 
 class _Bound(click.ParamType[Callable[[int], float]]):
@@ -98,6 +91,8 @@ def simulate(
 
     Without --policy the policy of the configuration is taken, as it stands in the file now.
     """
+    from receiver.backtest import framed
+
     if shadow and (policies or against or max_changed):
         raise click.UsageError(
             "--shadow reads what was decided; it goes with none of --policy, --against, --max-changed"
@@ -113,7 +108,7 @@ def simulate(
         else:
             new, old = _policies(configured, policies, against)
             document, status = _compared(store, window, new, old, write, max_changed)
-    document = {**_window(window), **document, **_pace(document, time.perf_counter() - started)}
+    document = framed(document, *window, time.perf_counter() - started)
     if as_json:
         print_json(document)
     else:
@@ -134,12 +129,13 @@ def _compared(
     """The simulation as JSON, with what `--max-changed` says of it."""
     from receiver.cli.simulated import difference_row
     from receiver.policy.simulate import reads_raw, simulate
+    from receiver.wiring import is_billable
 
     raw = reads_raw(new) or (old is not None and reads_raw(old))
     with _events(store, window, raw=raw, decided=old is None) as events:
         result = simulate(events, new, old, lambda found: write(difference_row(found)))
     document: dict[str, Any] = result.document()
-    document["calls"] = [{**call, "billable": _is_billable(call["action"])} for call in document["calls"]]
+    document["calls"] = [{**call, "billable": is_billable(call["action"])} for call in document["calls"]]
     if max_changed is None:
         return document, FINE
     bound = max_changed(result.decided)
@@ -148,15 +144,8 @@ def _compared(
     return {**document, "max_changed": {"bound": bound, "passed": not over, "said": said}}, FINDINGS if over else FINE
 
 
-def _is_billable(action: str) -> bool:
-    """Whether the vendor charges for it; of an action that is no more, nobody knows."""
-    from handlers.registry import SPECS
-
-    return action in SPECS and SPECS[action].billable
-
-
 def _shadow(store: Store, window: tuple[int, int], write: Write) -> JsonObject:
-    from handlers.registry import SPECS
+    from handlers.specs import SPECS
     from receiver.cli.simulated import shadow_row
     from receiver.policy.shadow import shadow_report
 
@@ -184,7 +173,7 @@ def _policies(
     configured: Configuration, policies: Sequence[Path], against: Sequence[Path]
 ) -> tuple[Policy, Policy | None]:
     """The new policy, and the old one if one is given. Findings of either end the command with status 2."""
-    from receiver.wiring import compile_documents
+    from receiver.policies import compile_documents
 
     try:
         if policies:
@@ -244,13 +233,3 @@ def _now() -> int:
     from receiver.wiring import now_ms
 
     return now_ms() + 1  # what was received in this millisecond counts too
-
-
-def _window(window: tuple[int, int]) -> JsonObject:
-    since, until = (datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds") for moment in window)
-    return {"since": since.replace("+00:00", "Z"), "until": until.replace("+00:00", "Z")}
-
-
-def _pace(document: JsonObject, seconds: float) -> JsonObject:
-    events: Any = document["events"]
-    return {"seconds": round(seconds, 3), "events_per_second": round(events["read"] / seconds) if seconds else None}

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from receiver.config import Settings
 from receiver.errors import Problem
+from receiver.settings import Settings
 from receiver.yamlfaults import LINE_ENDS
 
 MASK = "****"

@@ -41,12 +41,31 @@ def tell_decision(decision: dict[str, Any] | None) -> None:
         _line("because", decision["reason"])
     if decision["status"]:
         _line("status set", decision["status"])
+    tell_lets(decision)
     for rule in decision["rules"]:
         verdict, style = _VERDICTS[rule["fired"]]
         shadow = " (shadow)" if rule["mode"] == "shadow" else ""
         console().print(Text(f"  rule {rule['id']} (line {rule['line']}): ").append(verdict + shadow, style=style))
         for condition in rule["conditions"]:
             _condition(condition)
+
+
+def tell_lets(decision: dict[str, Any]) -> None:
+    """Print how the `let` values that were needed came out."""
+    for let in decision.get("let", ()):
+        text = Text(f"  let {let['name']} = {brief(let['value'])}")
+        if let["inputs"] or let["missing"]:  # else it is a constant
+            text.append(f"  (line {let['line']}: {cell(let['expr'])})", style="dim")
+        console().print(text)
+        tell_inputs(let)
+
+
+def tell_inputs(told: dict[str, Any]) -> None:
+    """Print the values that a condition or a `let` value read, and what was missing."""
+    for path, value in told["inputs"].items():
+        console().print(Text(f"      {path} = {brief(value)}", style="dim"))
+    if told["missing"]:
+        console().print(Text(f"      missing: {', '.join(told['missing'])}", style="yellow"))
 
 
 def _condition(condition: dict[str, Any]) -> None:

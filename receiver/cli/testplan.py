@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from receiver.cli.options import configuration
-from receiver.config import load_policy_file
 from receiver.errors import ConfigurationError, Problem
 from receiver.policy.rules import Policy
 from receiver.policy.suite import Case, SuiteDocument, example_cases, suite_cases, suite_of
+from receiver.textfiles import load_policy_file
 from receiver.yamltext import Document
 
 PATTERN = "*_test.yaml"
@@ -95,15 +95,19 @@ class _Plan:
         return key
 
     def _bench(self, subject: _Subject) -> Bench | None:
-        from receiver.wiring import compile_documents
+        from receiver.policies import compile_documents
+        from receiver.vendors.tags import KNOWN_TAGS
 
         try:
             bench = Bench(compile_documents(subject.documents, inline=subject.inline))
         except ConfigurationError as error:
             self._problems += error.problems
+            self._problems += [problem for _, suite in subject.suites for problem in suite.problems]
             return None
         readers = [partial(example_cases, document) for document in subject.documents]
-        readers += [partial(suite_cases, document, suite, bench.policy) for document, suite in subject.suites]
+        readers += [
+            partial(suite_cases, document, suite, bench.policy, KNOWN_TAGS) for document, suite in subject.suites
+        ]
         for cases in readers:
             try:
                 bench.cases += cases()

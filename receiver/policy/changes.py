@@ -7,15 +7,13 @@ variable stands for each element in turn. Whether a candidate turns the whole ex
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.expression import UNDECIDED, Budget, Expression, ExpressionFault
-from receiver.policy.expressions.reads import as_path, reads
+from receiver.policy.expressions.reads import as_path, path_text, reads
 from receiver.policy.expressions.syntax import (
     Binary,
     Call,
@@ -71,13 +69,7 @@ def value_at(scope: Scope, place: Place) -> Any:
 
 def place_text(place: Place) -> str:
     """`event.matches[0].similarity`, as an expression would name it."""
-    text = str(place[0])
-    for step in place[1:]:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{step}" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", step) else f"[{json.dumps(step)}]"
-    return text
+    return path_text(str(place[0]), place[1:])
 
 
 def times_read(node: Node, scope: Scope, change: Change) -> int:

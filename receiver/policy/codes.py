@@ -40,6 +40,12 @@ RESEMBLING_WORD = "W014"
 STATUS_UNRANKED = "W015"
 ALWAYS_TRUE = "W016"
 ABSENT_AT_EVENT = "W017"
+COUNTRY_FORM = "W018"
+SCORE_RANGE = "W019"
+DATE_FORM = "W020"
+NEVER_CALLED = "W021"
+SENT_AS_IT_IS = "W022"
+TWO_STATUSES = "W023"
 
 CODES: Mapping[str, str] = {
     NOT_A_MAPPING: "the policy is not a mapping of keys",
@@ -76,6 +82,12 @@ CODES: Mapping[str, str] = {
     NO_EXAMPLES: "rules without `examples`, said once per file",
     RESEMBLING_WORD: "a status or severity that is not known, but resembles a known one",
     STATUS_UNRANKED: "a rule sets a status that `status_order` leaves out",
-    ALWAYS_TRUE: "a condition that is true for every event",
+    ALWAYS_TRUE: "a condition that is true for every event, or whatever it looks at is",
     ABSENT_AT_EVENT: "`result` or `action` in a rule that also listens to events that have neither",
+    COUNTRY_FORM: "a country code of two letters where Didit sends three, or of three where it sends two",
+    SCORE_RANGE: "a score from 0 to 100 is compared with a number outside of that, or between 0 and 1",
+    DATE_FORM: "a date, which is text such as 2026-11-30, is compared with text of another form",
+    NEVER_CALLED: "a rule on the results of an action that no rule calls",
+    SENT_AS_IT_IS: "`{ }` or `${ }` in a parameter: it looks like a template, but is sent as it is",
+    TWO_STATUSES: "a rule sets two statuses, of which only one can win",
 }

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from receiver.contract import ActionSpec, JsonValue, Mode, PolicyRef
+from receiver.contract import RESULT_PREFIX, ActionSpec, JsonValue, Mode, PolicyRef
 from receiver.errors import ConfigurationError
 from receiver.policy import codes
 from receiver.policy.document import DEFAULT_STATUS_ORDER, PolicyDocument, RuleDocument, TagsDocument, read_policy
 from receiver.policy.examples import check_examples
 from receiver.policy.expressions.expression import Kind
+from receiver.policy.expressions.syntax import Literal
 from receiver.policy.findings import Findings, original
-from receiver.policy.formula import Formula, Scope, check_names, compile_lets, names_of
+from receiver.policy.formula import Formula, Scope, check_names, compile_lets, names_of, typed
 from receiver.policy.lint.lint import lint_document, lint_policy
 from receiver.policy.lint.placed import Placed, Source, TagFacts
 from receiver.policy.rules import Index, Policy, Rule, Selector, Step
@@ -25,7 +26,7 @@ from receiver.yamltext import Document, Path
 
 __all__ = ["Policy", "compile_policy"]
 
-RESULT_PREFIX = "action."  # an action's result is an event of type `action.<name>`
+MOST_JOINED = 50  # items of a list in brackets that may be one expression with commas in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _compile_document(
     check_names(findings, "lists", model.lists)
     names = names_of(model.lists, model.let)
     lets = compile_lets(findings, model.let, names, prefix)
-    plain = Scope(findings, names, lets)
+    plain = Scope(findings, typed(names, lets.values()), lets)
     on_results: dict[str, Scope] = {}  # by the one action that a rule is about
     placed: list[Placed] = []
     for position, rule in enumerate(model.rules):
@@ -104,9 +105,8 @@ def _compile_document(
             action = rule.on[0].removeprefix(RESULT_PREFIX) if len(rule.on) == 1 else ""
             if action not in on_results:
                 result = actions[action].result if action in actions else None
-                on_results[action] = Scope(
-                    findings, names_of(model.lists, model.let, on_result=True, result=result), lets
-                )
+                named = names_of(model.lists, model.let, on_result=True, result=result)
+                on_results[action] = Scope(findings, typed(named, lets.values()), lets)
             scope = on_results[action]
         _check_events(rule, where, findings, actions)
         check_examples(findings, where, rule)
@@ -182,9 +182,17 @@ def _conditions(rule: RuleDocument, where: Path, scope: Scope) -> Iterator[tuple
     for place, text in _whole_texts(rule, where, scope.findings):
         formula = scope.formula(place, text)
         if formula is not None and formula.expression.shape not in (None, Kind.BOOL):
-            scope.findings.error(place, codes.BAD_EXPRESSION, "a condition must give true or false")
+            scope.findings.error(place, codes.BAD_EXPRESSION, f"a condition must give true or false{_quoted(formula)}")
         elif formula is not None:
             yield place, formula
+
+
+def _quoted(formula: Formula) -> str:
+    """What to do about a condition that is a text."""
+    if not isinstance(formula.expression.node, Literal) or formula.expression.shape is not Kind.STRING:
+        return ""
+    quote = formula.expression.text.strip()[:1]
+    return f", and this is text: take away the inner quotes, which are {quote}"
 
 
 def _whole_texts(rule: RuleDocument, where: Path, findings: Findings) -> Iterator[tuple[Path, str]]:
@@ -197,7 +205,7 @@ def _whole_texts(rule: RuleDocument, where: Path, findings: Findings) -> Iterato
     start = 0
     while start < len(texts):
         text, end = texts[start], start + 1
-        while flow and _is_unfinished(text) and end < len(texts):
+        while flow and end < min(len(texts), start + MOST_JOINED) and _is_unfinished(text):
             text, end = f"{text}, {texts[end]}", end + 1
         if end == start + 1 or _is_unfinished(text):
             text, end = texts[start], start + 1
@@ -243,14 +251,16 @@ class _Ids:
                 findings.error(where, codes.DUPLICATE_ID, f"rule id {name!r} is used already, in {first[1]}")
 
 
-def _prefix(reads: Iterable[_Read], index: int) -> str:
-    """What stands before the names of a document's `let` values in a decision: where two documents give one name to
-    different values, the document's name.
+def _prefix(reads: Sequence[_Read], index: int) -> str:
+    """What stands before the names of a document's `let` values in a decision, where another document has one of them
+    too: the document's name, and its number where several have that name.
     """
     models = [read.model for read in reads]
     own = models[index]
-    others = {name for place, model in enumerate(models) if model is not None and place != index for name in model.let}
-    return f"{own.name}." if own is not None and not others.isdisjoint(own.let) else ""
+    others = [model for place, model in enumerate(models) if model is not None and place != index]
+    if own is None or not any(model.let.keys() & own.let.keys() for model in others):
+        return ""
+    return f"{own.name}#{index + 1}." if any(model.name == own.name for model in others) else f"{own.name}."
 
 
 def _ranks(models: Sequence[PolicyDocument]) -> dict[str, int]:

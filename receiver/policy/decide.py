@@ -18,6 +18,7 @@ from receiver.policy.template import render
 STEP_BUDGET = 100_000  # evaluation steps for one event
 UNDECIDED_QUEUE = "undecided"
 STALE_QUEUE = "stale"
+FAULT_PRIORITY = 2  # of the case that takes the place of a whole decision
 
 
 def decide(
@@ -109,12 +110,12 @@ class _Run:
 
     def undecided(self, fault: _RuleFault) -> Decision:
         """The decision after a fault: a person looks at it, nothing else happens."""
-        self._plan = [self._review(fault.rule, UNDECIDED_QUEUE, str(fault))]
+        self._plan = [self._review(fault.rule, UNDECIDED_QUEUE, str(fault), priority=FAULT_PRIORITY)]
         return self._decision("undecided", None, "; ".join([str(fault), *self._notes]))
 
     def _decision(self, outcome: Literal["decided", "undecided"], status: str | None, reason: str | None) -> Decision:
-        values = self._evaluation.values
-        return Decision(outcome, self._policy.ref, status, tuple(self._traces), tuple(self._plan), values, reason)
+        rules, plan, evaluation = tuple(self._traces), tuple(self._plan), self._evaluation
+        return Decision(outcome, self._policy.ref, status, rules, plan, evaluation.values, reason, evaluation.lets())
 
     def _settle_status(self) -> None:
         """Of the actions that set a status, the one with the most severe runs; the others are skipped."""
@@ -160,8 +161,10 @@ class _Run:
             return "awaiting_approval", "the rule asks for approval"
         return "planned", None
 
-    def _review(self, rule: Rule, queue: str, reason: str) -> PlannedAction:
+    def _review(self, rule: Rule, queue: str, reason: str, *, priority: int = 0) -> PlannedAction:
         params: JsonObject = {"queue": queue, "reason": reason}
+        if priority:
+            params["priority"] = priority
         return PlannedAction("review", rule.id, params, once=self._policy.review_once)
 
 

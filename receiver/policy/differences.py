@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from receiver.contract import ConditionTrace, Decision, JsonObject, JsonValue, PlannedAction, RuleTrace
-from receiver.policy.explain import condition_document
+from receiver.policy.explain import condition_document, let_document
 
 FIRED, NOT_FIRED, UNDECIDED = "fired", "not fired", "undecided"
 
@@ -162,7 +162,7 @@ def difference_document(found: Difference) -> JsonObject:
         "event_id": found.event_id,
         "outcome": {"old": found.old.outcome, "new": found.new.outcome},
         "status": {"old": found.old.status, "new": found.new.status},
-        "rules": [_rule_document(change) for change in found.rules],
+        "rules": [_rule_document(change, found.old, found.new) for change in found.rules],
         "actions": [
             {"action": each.name, "change": each.kind, "old": _call(each.old), "new": _call(each.new)}
             for each in found.actions
@@ -171,21 +171,30 @@ def difference_document(found: Difference) -> JsonObject:
     }
 
 
-def _rule_document(change: RuleChange) -> JsonObject:
+def _rule_document(change: RuleChange, old: Decision, new: Decision) -> JsonObject:
     return {
         "rule": change.rule,
         "old": change.was,
         "new": change.becomes,
         "looked_at": {"old": change.old is not None, "new": change.new is not None},
         "decided_by": {
-            "old": _condition_or_none(change.old_condition),
-            "new": _condition_or_none(change.new_condition),
+            "old": _condition_or_none(change.old_condition, old),
+            "new": _condition_or_none(change.new_condition, new),
         },
     }
 
 
-def _condition_or_none(condition: ConditionTrace | None) -> JsonValue:
-    return None if condition is None else condition_document(condition)
+def _condition_or_none(condition: ConditionTrace | None, decision: Decision) -> JsonValue:
+    """The condition, and where it reads `let` values, how these came out."""
+    if condition is None:
+        return None
+    document, read = condition_document(condition), {*condition.inputs, *condition.missing}
+    lets: list[JsonValue] = []
+    for let in reversed(decision.lets):  # each stands after those that it needs
+        if let.name.rpartition(".")[2] in read:
+            lets.insert(0, let_document(let))
+            read |= {*let.inputs, *let.missing}
+    return {**document, "let": lets} if lets else document
 
 
 def _call(action: PlannedAction | None) -> JsonValue:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -26,6 +26,9 @@ _LIMIT = re.compile(r"([1-9][0-9]{0,8})/(second|minute|hour|day)\Z")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 PUT_ASIDE = "(put aside)"  # stands for the action of an item of `then` that is no mapping
 _HARMLESS: JsonObject = {"when": "true", "then": {PUT_ASIDE: None}}  # what can take a wrong item's place
+# what can take the place of a wrong `let` value or list, so that its name stays known
+_OPEN: Mapping[str, JsonValue] = {"let": "null", "lists": [None]}
+_AS_ITEM = "write it as an item such as `- didit.blocklist_add: {face: true}`"
 _CODES = KeyCodes("key", codes.UNKNOWN_KEY, codes.MISSING_KEY, codes.WRONG_VALUE)
 
 
@@ -34,7 +37,23 @@ def _listed(value: object) -> object:
 
 
 def _selector(value: object) -> object:
+    if isinstance(value, str):
+        raise PydanticCustomError("text_for_list", "must be a list, not text: put it in [ ]")
     return {"any": value} if isinstance(value, list) else value
+
+
+def _steps(value: object) -> object:
+    if isinstance(value, dict):
+        raise PydanticCustomError("mapping_for_list", "must be a list: put `- ` before each action, also before one")
+    if isinstance(value, str):
+        raise PydanticCustomError("text_for_list", f"must be a list of actions: {_AS_ITEM}")
+    return value
+
+
+def _step(value: object) -> object:
+    if isinstance(value, str):
+        raise PydanticCustomError("text_for_step", f"must be an action with its parameters: {_AS_ITEM}")
+    return value
 
 
 def _at_least_one_key(value: object) -> object:
@@ -112,7 +131,9 @@ class RuleDocument(_Part):
     on_missing: Literal["skip", "fire", "review"] = "skip"
     on_stale: Literal["review", "act", "skip"] = "review"
     echo: bool = False
-    then: list[StepDocument] = Field(default_factory=list)
+    then: Annotated[list[Annotated[StepDocument, BeforeValidator(_step)]], BeforeValidator(_steps)] = Field(
+        default_factory=list
+    )
     stop: bool = False
     limit: Annotated[tuple[int, int], BeforeValidator(_limit)] | None = None
     examples: list[ExampleDocument] = Field(default_factory=list)
@@ -146,9 +167,18 @@ def read_policy(findings: Findings) -> PolicyDocument | None:
         where = original(value, finding["loc"])
         if finding["type"] == "not_available":
             findings.error(where, codes.NOT_AVAILABLE, f"`facts` {finding['msg']}", key=True)
+        elif _is_step_option(finding):
+            said = f"`{where[-1]}` is said of an action, not of a rule: put it in `then`, right below the action's name"
+            findings.error(where, codes.UNKNOWN_KEY, said, key=True)
         else:
             findings.misfit(where, finding, PolicyDocument, _CODES)
     return _without(value, errors)
+
+
+def _is_step_option(finding: ErrorDetails) -> bool:
+    loc = finding["loc"]
+    in_rule = len(loc) == 3 and loc[0] == "rules"
+    return finding["type"] == "extra_forbidden" and in_rule and loc[-1] in StepDocument.model_fields
 
 
 def _without(value: JsonObject, errors: Sequence[ErrorDetails]) -> PolicyDocument | None:
@@ -166,6 +196,8 @@ def _put_aside(left: JsonObject, where: Path, *, missing: bool) -> None:
     rules = left.get("rules")
     if not isinstance(rules, list):
         left["rules"] = []
+    elif len(where) > 1 and where[0] in _OPEN and isinstance(left.get(str(where[0])), dict):
+        left[str(where[0])] |= {str(where[1]): _OPEN[str(where[0])]}  # type: ignore[operator]  # a mapping, looked at above
     elif where[:1] == ("rules",) and len(where) > 1:
         _put_aside_in_rule(rules, int(where[1]), where[2:], missing=missing)
     else:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from receiver.contract import ConditionTrace, Event, Facts, JsonValue
+from receiver.contract import ConditionTrace, Event, Facts, JsonValue, LetTrace
 from receiver.policy.expressions.expression import UNDECIDED, Budget, ExpressionFault, Slots, frame, weight
-from receiver.policy.formula import Formula
+from receiver.policy.formula import Formula, Let
 from receiver.policy.rules import Policy, Rule
 
 LONGEST_INPUT = 1_000  # characters of a text in an explanation
 LARGEST_INPUT = 1_000  # values in a list or mapping in an explanation, a text of 16 characters counting as one
+LARGEST_LIST = 100  # the same for a list of the policy's own: its text is kept by its hash, once
 
 
 class Fault(Exception):
@@ -58,6 +59,7 @@ class Evaluation:
         self._frames: dict[int, Slots] = {}  # by document; a `let` value that nobody needed yet is UNDECIDED in it
         self._owed: dict[str, int] = {}  # steps that `let` values took from the budget of explanations, by label
         self._told: dict[int, JsonValue] = {}  # by identity: what is read lives as long as the event
+        self._computed: list[tuple[Let, Slots]] = []
         self.values: dict[str, JsonValue] = {}
 
     def enter(self, rule: Rule) -> None:
@@ -94,6 +96,7 @@ class Evaluation:
         for let in formula.needs:
             if self._owed or self._slots[let.slot] is UNDECIDED:
                 self._compute(formula)
+                break
         try:
             value: Any = formula.expression.run(self._slots)
         except ExpressionFault as fault:
@@ -135,6 +138,7 @@ class Evaluation:
                     found: Any = expression.run(slots)
                     slots[let.slot] = known = None if found is UNDECIDED else found
                     self.values[let.label] = self._shown(known)
+                    self._computed.append((let, slots))
                     if budget is self._explaining:
                         self._owed[let.label] = before - budget.left
                 elif budget is not self._explaining and let.label in self._owed:
@@ -157,36 +161,48 @@ class Evaluation:
         except Fault:
             return None
 
+    def lets(self) -> tuple[LetTrace, ...]:
+        """How the `let` values that were needed came out; empty where no explanation is asked for."""
+        return tuple(self._let_trace(*computed) for computed in self._computed) if self._explain else ()
+
+    def _let_trace(self, let: Let, slots: Slots) -> LetTrace:
+        inputs, missing = self._inputs(let.formula, slots)
+        value = self.values[let.label]
+        return LetTrace(let.label, let.formula.expression.text, value, let.formula.line, inputs, missing)
+
     def _trace(self, formula: Formula, value: bool | None) -> ConditionTrace:
         """How a condition came out, with the values that it read."""
-        expression = formula.expression
-        inputs, missing = expression.inputs(self._slots)
+        inputs, missing = self._inputs(formula, self._slots)
+        return ConditionTrace(formula.expression.text, value, formula.line, inputs, missing)
+
+    def _inputs(self, formula: Formula, slots: Slots) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+        inputs, missing = formula.expression.inputs(slots)
         for path, read in inputs.items():
             if isinstance(read, str | list | dict):  # asked here too: most are plain, and this runs for every condition
-                inputs[path] = self._shown(read)
-        return ConditionTrace(expression.text, value, formula.line, inputs, missing)
+                inputs[path] = self._shown(read, LARGEST_LIST if path.startswith("lists.") else LARGEST_INPUT)
+        return inputs, missing
 
     def missing(self, undecided: Sequence[Formula]) -> str:
         """What undecided conditions lack: paths, or the conditions themselves where they have none to name."""
         paths = dict.fromkeys(path for formula in undecided for path in formula.expression.inputs(self._slots)[1])
         return ", ".join(paths) or ", ".join(f"`{formula.expression.text}`" for formula in undecided)
 
-    def _shown(self, value: JsonValue) -> JsonValue:
+    def _shown(self, value: JsonValue, largest: int = LARGEST_INPUT) -> JsonValue:
         """The value as explanations hold it. Many conditions read the same one: it is measured once."""
         if not isinstance(value, str | list | dict):
             return value
         if id(value) not in self._told:
-            self._told[id(value)] = _shown(value)
+            self._told[id(value)] = _shown(value, largest)
         return self._told[id(value)]
 
 
-def _shown(value: JsonValue) -> JsonValue:
+def _shown(value: JsonValue, largest: int) -> JsonValue:
     """A value as an explanation holds it: one that is large is told by its size, so that many conditions over one large
     payload do not multiply it.
     """
     if isinstance(value, str):
         return value if len(value) <= LONGEST_INPUT else f"{value[:LONGEST_INPUT]}… ({len(value)} characters)"
-    if isinstance(value, list | dict) and weight(value, LARGEST_INPUT) is None:
+    if isinstance(value, list | dict) and weight(value, largest) is None:
         kind = "list" if isinstance(value, list) else "mapping"
         return f"a {kind} of {len(value)}, too large to be shown here"
     return value

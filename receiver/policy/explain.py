@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from receiver.contract import ConditionTrace, Decision, JsonObject, RuleTrace
+from receiver.contract import ConditionTrace, Decision, JsonObject, LetTrace, RuleTrace
 
 
 def decision_document(decision: Decision) -> JsonObject:
     """The decision, without its actions (they have a life of their own). `values` (of the policy's `let` names that
-    were needed) and `reason` are there only where there is something to say.
+    were needed), `let` (how these came out) and `reason` are there only where there is something to say.
     """
     ref = decision.policy
     document: JsonObject = {
@@ -18,9 +18,23 @@ def decision_document(decision: Decision) -> JsonObject:
     }
     if decision.values:
         document["values"] = dict(decision.values)
+    if decision.lets:
+        document["let"] = [let_document(let) for let in decision.lets]
     if decision.reason is not None:
         document["reason"] = decision.reason
     return document
+
+
+def let_document(let: LetTrace) -> JsonObject:
+    """A `let` value with the values that it read."""
+    return {
+        "name": let.name,
+        "expr": let.expr,
+        "value": let.value,
+        "line": let.line,
+        "inputs": dict(let.inputs),
+        "missing": list(let.missing),
+    }
 
 
 def _rule(rule: RuleTrace) -> JsonObject:

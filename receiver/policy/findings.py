@@ -199,21 +199,20 @@ def _aligned(source: str, index: int, text: str) -> int:
         index = _skip_blank(source, source.find("\n", index))
     elif style in ("'", '"'):
         index += 1
+    blanks_end = line_end = -1  # of the blanks that were last looked at: no blank is looked at twice
     for character in text:
         if character in " \n":
-            index = _skip_fold(source, index)
+            if index >= blanks_end:
+                blanks_end = _skip_blank(source, index)
+                line_end = source.rfind("\n", index, blanks_end)
+            # a line end with the indentation after it gives one character, and so does one blank
+            index = blanks_end if line_end >= index else min(index + 1, blanks_end)
             continue
         escaped = style == '"' and source[index : index + 1] == "\\"
         if source[index + escaped : index + escaped + 1] != character:
             return index
         index += 2 if escaped or style == character == "'" else 1
     return index
-
-
-def _skip_fold(source: str, index: int) -> int:
-    """Past a line end with the indentation after it, or past one blank."""
-    end = _skip_blank(source, index)
-    return end if "\n" in source[index:end] else min(index + 1, end)
 
 
 def _skip_blank(source: str, index: int) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from receiver.contract import ActionDocument, EventDocument, JsonValue
 from receiver.policy import codes
+from receiver.policy.expressions.check import check
 from receiver.policy.expressions.expression import (
     Expression,
     ExpressionError,
@@ -21,6 +22,9 @@ from receiver.policy.expressions.expression import (
 )
 from receiver.policy.findings import Findings
 from receiver.yamltext import Path
+
+MAX_LETS = 1_000  # in one document: each value holds a list of all that it needs
+MOST_NAMED = 8  # of a circle, in one message
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ROOTS = frozenset("event raw result action facts lists".split())
@@ -109,6 +113,11 @@ def _item(values: Sequence[JsonValue]) -> Shape | None:
 
 def compile_lets(findings: Findings, texts: Mapping[str, str], names: Names, prefix: str) -> dict[str, Let]:
     """The `let` values of a document. They may use each other in any order; a circle is a finding."""
+    if len(texts) > MAX_LETS:
+        findings.error(
+            ("let",), codes.WRONG_VALUE, f"`let` holds {len(texts):,} values; at most {MAX_LETS:,} may be named"
+        )
+        return {}
     alone = Scope(findings, names, {})
     formulas = {name: alone.formula(("let", name), text) for name, text in texts.items()}
     users = {name: formula.expression.roots & texts.keys() for name, formula in formulas.items() if formula}
@@ -117,32 +126,61 @@ def compile_lets(findings: Findings, texts: Mapping[str, str], names: Names, pre
         formula = formulas[name]
         assert formula is not None
         needs = _needs(formula.expression, lets)
-        slot = slot_of(name, tuple(names.roots))
-        lets[name] = Let(name, prefix + name, slot, Formula(formula.expression, needs, formula.line))
+        expression = _typed(findings, name, formula.expression, typed(names, needs)) if needs else formula.expression
+        if expression is not None:
+            slot = slot_of(name, tuple(names.roots))
+            lets[name] = Let(name, prefix + name, slot, Formula(expression, needs, formula.line))
     return lets
 
 
-def _in_order(findings: Findings, needs: Mapping[str, Iterable[str]]) -> list[str]:
-    """The names, each after those it needs. Names in a circle are left out, and reported."""
-    done: dict[str, bool] = {}  # True: its place is known; False: it is in a circle, or needs one
+def typed(names: Names, lets: Iterable[Let]) -> Names:
+    """The names with what is known of `let` values; their order, which is that of slots, stays."""
+    return Names({**names.roots, **{let.name: let.formula.expression.shape for let in lets}})
+
+
+def _typed(findings: Findings, name: str, expression: Expression, names: Names) -> Expression | None:
+    """The expression of a `let` again, now that more is known of the values it needs; None if it is wrong."""
+    try:
+        shape = check(expression.node, names)
+    except ExpressionError as error:
+        before = expression.text[: error.offset]
+        findings.error_after(("let", name), before, codes.BAD_EXPRESSION, error.message)
+        return None
+    if shape == expression.shape:
+        return expression
+    return Expression(expression.text, expression.node, shape, expression.layout)
+
+
+def _in_order(findings: Findings, needs: Mapping[str, Collection[str]]) -> list[str]:
+    """The names, each after those it needs. Names in a circle, and those that need one, are left out; of circles that
+    share a name one is reported.
+    """
+    done: dict[str, bool] = {}  # whether all that a name needs has its place
     order: list[str] = []
-
-    def visit(name: str, path: tuple[str, ...]) -> bool:
-        if name in path:
-            circle = path[path.index(name) :]
-            said = " -> ".join((*circle, name))
-            findings.error(("let", circle[0]), codes.LET_CYCLE, f"`let` names need each other: {said}", key=True)
-            return False
-        if name not in done and name in needs:
-            needed = [visit(other, (*path, name)) for other in sorted(needs[name])]
-            done[name] = all(needed)
-            if done[name]:
-                order.append(name)
-        return done.get(name, False)
-
-    for name in needs:
-        visit(name, ())
+    told: set[str] = set()
+    for first in needs:
+        path = {first: iter(sorted(needs[first]))} if first not in done else {}  # each is needed by the one before
+        while path:
+            name, left = next(reversed(path.items()))
+            other = next(left, None)
+            if other is None:
+                del path[name]
+                done[name] = all(done.get(needed, False) for needed in needs[name])
+                order += [name] if done[name] else []
+            elif other in path and told.isdisjoint((name, other)):
+                circle = list(path)[list(path).index(other) :]
+                told.update(circle)
+                _report_circle(findings, circle)
+            elif other in needs and other not in done and other not in path:
+                path[other] = iter(sorted(needs[other]))
     return order
+
+
+def _report_circle(findings: Findings, circle: list[str]) -> None:
+    left_out = len(circle) - MOST_NAMED
+    names = [*circle[: MOST_NAMED - 1], f"({left_out} more)", circle[-1]] if left_out > 0 else circle
+    said = " -> ".join((*names, circle[0]))
+    findings.error(("let", circle[0]), codes.LET_CYCLE, f"`let` names need each other: {said}", key=True)
 
 
 def check_names(findings: Findings, section: str, names: Iterable[str]) -> None:

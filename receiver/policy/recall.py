@@ -10,6 +10,7 @@ from receiver.contract import (
     Decision,
     Event,
     JsonObject,
+    LetTrace,
     PlannedAction,
     PolicyRef,
     RuleTrace,
@@ -61,7 +62,12 @@ def _decision(document: JsonObject, rules: Iterable[RuleTrace], actions: tuple[P
         actions=actions,
         values=stored.get("values") or {},
         reason=stored.get("reason"),
+        lets=tuple(_let(each) for each in stored.get("let", ())),
     )
+
+
+def _let(let: dict[str, Any]) -> LetTrace:
+    return LetTrace(let["name"], let["expr"], let["value"], let["line"], let["inputs"], tuple(let["missing"]))
 
 
 def _rule(rule: dict[str, Any]) -> RuleTrace:

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from receiver.contract import Event, EventDocument, JsonObject, Severity
+from receiver.contract import RESULT_PREFIX, Event, EventDocument, JsonObject, Severity
 
-RESULT_PREFIX = "action."
 SESSION = "example-session"
 _ALWAYS_THERE = frozenset({"tag"})  # of a warning
 _SEVERITIES = ("error", "warning", "information")
@@ -49,7 +48,16 @@ def _partial_type(hint: Any) -> Any:
         return _partial_model(hint)
     if get_origin(hint) is list:
         return list[_partial_type(get_args(hint)[0])]  # type: ignore[misc]  # a type made at run time
+    if hint is float:
+        return Annotated[Any, BeforeValidator(_number)]
     return hint if hint in _KEPT else Any
+
+
+def _number(value: object) -> object:
+    """A number stays what it is, with or without decimals."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticKnownError("float_type")
+    return value
 
 
 def _partial_model(document: type) -> type[BaseModel]:

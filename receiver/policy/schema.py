@@ -13,9 +13,9 @@ from typing import Any, Final, TypeAlias
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from receiver.contract import ActionSpec, JsonObject
+from receiver.contract import RESULT_PREFIX, ActionSpec, JsonObject
 from receiver.policy.document import DEFAULT_EVENTS, DEFAULT_STATUS_ORDER, PolicyDocument
-from receiver.policy.sample import RESULT_PREFIX, PartialEvent
+from receiver.policy.sample import PartialEvent
 from receiver.policy.schematexts import TEXTS
 from receiver.policy.suite import SuiteDocument
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ValidationError
-
-from receiver.contract import ActionSpec, JsonObject, JsonValue
+from receiver.contract import ActionSpec, JsonObject
 from receiver.policy import codes
 from receiver.policy.document import PUT_ASIDE, StepDocument
-from receiver.policy.findings import Findings, KeyCodes, original
+from receiver.policy.findings import Findings
 from receiver.policy.formula import Scope
+from receiver.policy.parameters import check_parameters
 from receiver.policy.rules import Step
 from receiver.policy.template import compile_template, has_template
 from receiver.suggestion import suggestion
 from receiver.yamltext import Path
 
-_CODES = KeyCodes("parameter", codes.UNKNOWN_PARAMETER, codes.MISSING_PARAMETER, codes.WRONG_PARAMETER)
 _OPTIONS = tuple(StepDocument.model_fields)
 
 
@@ -38,7 +36,7 @@ def compile_step(step: StepDocument, where: Path, scope: Scope, actions: Mapping
     params = {key: compile_template(value, (*place, key), scope) for key, value in given.items()}
     if spec is None:
         return None
-    _check_parameters(given, place, spec.params, findings)
+    check_parameters(given, params, place, spec.params, scope)
     for key in spec.plain:
         if has_template(given.get(key)):
             said = f"`{key}` of `{name}` stays in the clear for good, so it takes no `{{{{ }}}}`"
@@ -72,20 +70,3 @@ def _is_misspelt_option(key: str, where: Path, findings: Findings, actions: Mapp
         return False
     findings.error((*where, key), codes.UNKNOWN_KEY, f"unknown key {key!r}{hint}", key=True)
     return True
-
-
-def _check_parameters(params: JsonObject, where: Path, model: type[BaseModel], findings: Findings) -> None:
-    """Report what the model does not accept. What a template will give is not known yet: of a parameter that holds
-    one, only the name is checked.
-    """
-    try:
-        model.model_validate(params, extra=None if model.model_config.get("extra") == "allow" else "forbid")
-    except ValidationError as error:
-        for finding in error.errors(include_url=False):
-            if finding["type"] == "extra_forbidden" or not _depends_on_template(params, finding["loc"]):
-                findings.misfit((*where, *original(params, finding["loc"])), finding, model, _CODES)
-
-
-def _depends_on_template(params: JsonObject, loc: tuple[str | int, ...]) -> bool:
-    judged: JsonValue = params.get(str(loc[0])) if loc else params
-    return has_template(judged)

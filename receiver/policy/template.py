@@ -119,13 +119,14 @@ def compile_template(value: JsonValue, where: Path, scope: Scope) -> Template:
 
 
 def _filled(text: str, where: Path, scope: Scope) -> Template:
-    pieces: list[str | Formula] = []
-    for piece in holes(text):
-        compiled = piece if isinstance(piece, str) else scope.formula(where, piece.text, text[: piece.offset])
-        if compiled is not None:
-            pieces.append(compiled)
-    whole = pieces[0] if len(pieces) == 1 else None
-    return whole if isinstance(whole, Formula) else Filled(tuple(pieces))
+    compiled = [
+        piece if isinstance(piece, str) else scope.formula(where, piece.text, text[: piece.offset])
+        for piece in holes(text)
+    ]
+    pieces = tuple(piece for piece in compiled if piece is not None)
+    if len(pieces) < len(compiled):  # something is wrong in it, which is reported
+        return Constant(text)
+    return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], Formula) else Filled(pieces)
 
 
 def render(template: Template, evaluate: Evaluate) -> JsonValue:

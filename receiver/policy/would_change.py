@@ -7,14 +7,16 @@ that every value in that relation turns it; otherwise as the one value that was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from receiver.contract import Decision, Event, JsonObject, JsonValue
+from receiver.contract import RESULT_PREFIX, Decision, Event, JsonObject, JsonValue
 from receiver.policy.changes import Change, Place, Scope, changes, place_text, times_read, value_at
 from receiver.policy.explain import decision_document
 from receiver.policy.expressions.expression import UNDECIDED, Budget, Expression, ExpressionError, ExpressionFault
 from receiver.policy.expressions.parser import parse
+from receiver.policy.expressions.substitute import substitute
 from receiver.policy.expressions.syntax import Has, Node, walk
 from receiver.policy.rules import Policy, Rule
 
@@ -31,9 +33,9 @@ _KINDS = {bool: "bool", int: "number", float: "number"}
 def explained(decision: Decision, event: Event, policy: Policy) -> JsonObject:
     """The decision's document, with `would_change` in each condition that decided and can be told of."""
     document: Any = decision_document(decision)
-    rules = {rule.id: rule for rule in policy.rules}
+    rules, lets = {rule.id: rule for rule in policy.rules}, _lets(document)
     for told in document["rules"]:
-        add_would_change(told, _scope(rules[told["id"]], event, policy, decision))
+        _add_to_rule(told, _scope(rules[told["id"]], event, policy, decision), lets)
     return document  # type: ignore[no-any-return]  # the same document
 
 
@@ -43,20 +45,32 @@ def explained_again(decision: JsonObject, event: JsonObject, raw: JsonObject | N
     """
     told: Any = decision
     base: dict[str, Any] = {"event": event, "raw": raw or {}}
-    if str(event.get("type")).startswith("action."):
+    if str(event.get("type")).startswith(RESULT_PREFIX):
         base |= {key: base["raw"].get(key) for key in ("action", "result")}
+    lets = _lets(told)
+    read = [each["inputs"] for each in told.get("let", ())]
     for rule in told["rules"]:
         for condition in rule["conditions"]:
-            scope = _recorded(condition["inputs"]) | told.get("values", {}) | base
-            _add(condition, rule["fired"], scope)
+            scope = _recorded([*read, condition["inputs"]]) | told.get("values", {}) | base
+            _add(condition, rule["fired"], scope, lets)
     return decision
 
 
-def add_would_change(rule: JsonObject, scope: Scope) -> None:
-    """Add `would_change` to the conditions of one rule's document."""
-    told: Any = rule
+def _add_to_rule(told: Any, scope: Scope, lets: Mapping[str, Node]) -> None:
     for condition in told["conditions"]:
-        _add(condition, told["fired"], scope)
+        _add(condition, told["fired"], scope, lets)
+
+
+def _lets(document: Any) -> dict[str, Node]:
+    """The expressions behind `let` names, those that they need put in their place. A name that two documents of a
+    policy use is left out: which one a condition means is not recorded.
+    """
+    trees: dict[str, Node] = {}
+    for each in document.get("let", ()):
+        if "." not in each["name"]:
+            with suppress(ExpressionError):
+                trees[each["name"]] = substitute(parse(each["expr"]), trees)
+    return trees
 
 
 def decides(condition: Mapping[str, Any], fired: bool | None) -> bool:
@@ -66,22 +80,25 @@ def decides(condition: Mapping[str, Any], fired: bool | None) -> bool:
     return True if fired else condition["value"] is fired
 
 
-def _add(condition: dict[str, Any], fired: bool | None, scope: Scope) -> None:
+def _add(condition: dict[str, Any], fired: bool | None, scope: Scope, lets: Mapping[str, Node]) -> None:
     if not decides(condition, fired):
         return
     value = condition["value"]
     wanted = [not value] if value is not None else [False] if fired else [True, False]
-    found = would_change(condition["expr"], value, scope, wanted)
+    found = would_change(condition["expr"], value, scope, wanted, lets)
     if found is not None:
         condition["would_change"] = found
 
 
-def would_change(text: str, value: bool | None, scope: Scope, wanted: Sequence[bool]) -> JsonObject | None:
+def would_change(
+    text: str, value: bool | None, scope: Scope, wanted: Sequence[bool], lets: Mapping[str, Node] | None = None
+) -> JsonObject | None:
     """The smallest change of one value of the event after which the condition would be as wanted (the first of these
-    that can be had): `{path, op, value, gives}`. None where nothing certain can be said.
+    that can be had): `{path, op, value, gives}`. None where nothing certain can be said. `lets` are the expressions
+    behind names, so that what is told is a value of the event and not a value of the policy's own.
     """
     try:
-        node = parse(text)
+        node = substitute(parse(text), lets or {})
     except ExpressionError:
         return None
     expression = Expression(text, node, None)
@@ -181,10 +198,10 @@ def _scope(rule: Rule, event: Event, policy: Policy, decision: Decision) -> dict
     return scope
 
 
-def _recorded(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The lists and `let` values among the recorded inputs of a condition."""
+def _recorded(inputs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The lists and `let` values among recorded inputs."""
     scope: dict[str, Any] = {"lists": {}}
-    for text, value in inputs.items():
+    for text, value in (pair for each in inputs for pair in each.items()):
         root, _, name = text.partition(".")
         if root == "lists":
             scope["lists"][name] = value

@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
+from receiver.files import flush_folder
 from receiver.store.vault import KEY_BYTES, misfit
 
 
@@ -45,12 +46,4 @@ def make(path: Path) -> None:
         pass
     finally:
         draft.unlink()
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(path.parent)

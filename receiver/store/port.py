@@ -222,7 +222,7 @@ class Transaction(Protocol):
 class Reader(Protocol):
     """The reads: answers are JSON documents in the shapes of the HTTP API. `after` is a cursor from `Page.next`.
 
-    A cursor or a search that is none raises ValueError, with a message that may be shown. `limit` is kept within 1 and
+    A cursor or a search that is none raises Unusable, with a message that may be shown. `limit` is kept within 1 and
     500. What was sealed for a person who was erased reads as null, and the object it stood in says `"erased": true`.
     """
 

@@ -26,9 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 def internal_error(fault: Exception) -> JsonAnswer:
-    """A fault of ours: to be tried again. The log names its kind and place, never its message, which may hold data."""
-    log.error("internal error", kind=type(fault).__name__, at=place_of(fault))
+    """A fault of ours, to a sender: to be tried again."""
+    log_fault(fault)
     return error(503, "unavailable", "an internal error; try again", {"retry-after": "5"})
+
+
+def log_fault(fault: Exception) -> None:
+    """The log names a fault's kind and place, never its message, which may hold data."""
+    log.error("internal error", kind=type(fault).__name__, at=place_of(fault))
 
 
 def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JsonAnswer:

@@ -12,15 +12,17 @@ from starlette.routing import Route
 
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject
 from receiver.deeds import ACTION_DEEDS, act
-from receiver.errors import NotFound
+from receiver.errors import NotFound, Unusable
 from receiver.jsontext import read_object
 from receiver.store.port import Page, Reader
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller
-from receiver.web.guard import BadRequest, Guard, only_known, whole_number
+from receiver.web.body import read_body
+from receiver.web.guard import Guard, only_known, whole_number
 from receiver.wiring import System
 
 MAX_LIMIT = 500
+MAX_BODY = 64 * 1024  # bytes
 
 
 class Api:
@@ -103,7 +105,7 @@ class Api:
         ask = request.query_params.get
         state = ask("state")
         if state is not None and state not in (*UNFINISHED_STATES, *FINISHED_STATES):
-            raise BadRequest(f"unknown state {state!r}; known: {', '.join((*UNFINISHED_STATES, *FINISHED_STATES))}")
+            raise Unusable(f"unknown state {state!r}; known: {', '.join((*UNFINISHED_STATES, *FINISHED_STATES))}")
         return await self._page(
             request,
             lambda reader, after, limit: reader.actions(after, limit, state=state, session_id=ask("session_id")),
@@ -122,7 +124,7 @@ class Api:
             return error(404, "not_found", f"no deed {deed!r}; known: {', '.join(ACTION_DEEDS)}")
         if deed in ("retry", "discard") and not caller.may("operate"):
             return error(403, "forbidden", f"the role {caller.role} does not allow this")
-        reason = str((await _json(request)).get("reason") or "")
+        reason = str((await self._json(request)).get("reason") or "")
         at, actor = self._system.clock(), f"token:{caller.name}"
         await self._system.store.run(lambda tx: act(tx, deed, action_id, actor, at, reason))
         return await self._found(lambda reader: reader.action(action_id), f"action {action_id}")
@@ -130,17 +132,17 @@ class Api:
     async def _reviews(self, request: Request, caller: Caller) -> Response:
         state = request.query_params.get("state")
         if state not in (None, "open", "resolved"):
-            raise BadRequest(f"unknown state {state!r}; known: open, resolved")
+            raise Unusable(f"unknown state {state!r}; known: open, resolved")
         return await self._page(
             request, lambda reader, after, limit: reader.reviews(after, limit, state=state), "state"
         )
 
     async def _resolve(self, request: Request, caller: Caller) -> Response:
         review_id = request.path_params["review_id"]
-        body = await _json(request)
+        body = await self._json(request)
         resolution, note = body.get("resolution"), body.get("note", "")
         if not isinstance(resolution, str) or not resolution or not isinstance(note, str):
-            raise BadRequest('send {"resolution": "...", "note": "..."}: both text, the resolution not empty')
+            raise Unusable('send {"resolution": "...", "note": "..."}: both text, the resolution not empty')
         at, actor = self._system.clock(), f"token:{caller.name}"
         await self._system.store.run(lambda tx: tx.resolve_review(review_id, actor, at, resolution, note))
         return JsonAnswer({"review_id": review_id, "state": "resolved"})
@@ -158,6 +160,12 @@ class Api:
             raise NotFound("no entry of this number")
         return await self._found(lambda reader: reader.audit_entry(int(text)), f"entry {text}")
 
+    async def _json(self, request: Request) -> JsonObject:
+        """The request's JSON object; an empty body is an empty object."""
+        seconds = self._system.configuration.settings.server.body_timeout
+        body = await read_body(request.scope, request.receive, MAX_BODY, seconds)
+        return read_object(body) if body else {}
+
 
 def _without_links(document: JsonObject) -> JsonObject:
     """The event without what opens its images: a signed link is as good as the image, for as long as it lives."""
@@ -166,13 +174,3 @@ def _without_links(document: JsonObject) -> JsonObject:
     if isinstance(event, dict) and isinstance(images, dict):
         event["images"] = {name: link and "[link]" for name, link in images.items()}
     return document
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    """The request's JSON object; an empty body is an empty object."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > 65536:
-            raise BadRequest("the body is too large")
-    return dict(read_object(bytes(body))) if body else {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from receiver.config import Role, TokenSettings
+from receiver.settings import Role, TokenSettings
 
 _MAY: dict[str, frozenset[Role]] = {
     "read": frozenset({"reader", "pii_reader", "analyst", "operator"}),

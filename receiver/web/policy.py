@@ -19,7 +19,7 @@ from receiver.store.documents import iso
 from receiver.store.port import Page
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller
-from receiver.web.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
+from receiver.web.body import read_body, while_wanted
 from receiver.web.guard import Guard, only_known, whole_number
 from receiver.wiring import System
 
@@ -48,13 +48,11 @@ class PolicyApi:
         ]
 
     async def _shown(self, request: Request, caller: Caller) -> Response:
-        return self._answer(self._system.policy.version)
+        return self._answer(self._system.policy.version, caller)
 
     async def _check(self, request: Request, caller: Caller) -> Response:
         only_known(request, "file")
         body = await self._body(request)
-        if isinstance(body, Response):
-            return body
         try:
             async with self._compiling:
                 proposed = await run_in_threadpool(self._propose, body, request.query_params.get("file"))
@@ -75,15 +73,13 @@ class PolicyApi:
             said = 'send `If-Match: "<sha256>"` with the version that was edited: the ETag of GET /api/policy'
             return error(428, "precondition_required", said)
         body = await self._body(request)
-        if isinstance(body, Response):
-            return body
         running = self._system.policy.version.policy.ref.sha256
         edited_from = running if f'"{running}"' in tags else ""
         file, actor = request.query_params.get("file"), f"token:{caller.name}"
         publish = self._system.policy.publish
         try:
             async with self._compiling:
-                return self._answer(await run_in_threadpool(publish, body, file, edited_from, actor))
+                return self._answer(await run_in_threadpool(publish, body, file, edited_from, actor), caller)
         except Outdated as fault:
             return error(412, "outdated", str(fault))
         except ConfigurationError as refused:
@@ -96,16 +92,15 @@ class PolicyApi:
         until = moment(ask("until", ""), now) if ask("until") else now + 1  # what came in this millisecond counts too
         limit = whole_number(request, "limit", EVENTS, MAX_EVENTS)
         body = await self._body(request)
-        if isinstance(body, Response):
-            return body
         documents = self._system.policy.texts_with(read_content(body), ask("file"))
         if self._simulating.locked():
             return error(429, "busy", "another simulation is running: wait for its end", {"retry-after": "10"})
         data_dir = str(self._system.configuration.settings.data_dir)
         inline = self._system.policy.version.inline
+        job = Job(data_dir, documents, inline, since, until, limit)
         try:
             async with self._simulating:
-                return JsonAnswer(await run_apart(Job(data_dir, documents, inline, since, until, limit)))
+                return JsonAnswer(await while_wanted(request.receive, run_apart(job)))
         except ConfigurationError as refused:
             return _refused(refused)
 
@@ -132,11 +127,12 @@ class PolicyApi:
             raise NotFound(f"no policy version {sha256}")
         return JsonAnswer(found)
 
-    def _answer(self, version: Version) -> Response:
+    def _answer(self, version: Version, caller: Caller) -> Response:
         ref, refused = version.policy.ref, self._system.policy.refused
         why: JsonObject | None = None
         if refused is not None:
-            why = {"at": iso(refused.at), "findings": _findings(refused.problems)}
+            problems = refused.problems if caller.may("publish") else refused.public
+            why = {"at": iso(refused.at), "findings": _findings(problems)}
         document: JsonObject = {
             "name": ref.name,
             "sha256": ref.sha256,
@@ -151,16 +147,10 @@ class PolicyApi:
         }
         return JsonAnswer(document, headers={"etag": f'"{ref.sha256}"'})
 
-    async def _body(self, request: Request) -> bytes | Response:
-        """The policy that was sent, or what to answer instead."""
+    async def _body(self, request: Request) -> bytes:
+        """The policy that was sent."""
         seconds = self._system.configuration.settings.server.body_timeout
-        close = {"connection": "close"}
-        try:
-            return await read_body(request.scope, request.receive, MAX_POLICY, seconds)
-        except BodyTooLarge:
-            return error(413, "too_large", f"a policy may hold {MAX_POLICY} bytes", close)
-        except (BodyTooSlow, ClientGone):
-            return error(408, "too_slow", f"a body must arrive within {seconds:g} s", close)
+        return await read_body(request.scope, request.receive, MAX_POLICY, seconds)
 
 
 def _refused(refused: ConfigurationError) -> Response:
@@ -171,5 +161,4 @@ def _refused(refused: ConfigurationError) -> Response:
 
 
 def _findings(problems: Sequence[Problem]) -> list[JsonValue]:
-    names = ("path", "line", "column", "severity", "code", "message")
-    return [{name: getattr(problem, name) for name in names} for problem in problems]
+    return [problem.document() for problem in problems]

@@ -54,12 +54,12 @@ class WebhookEndpoint:
             return _unavailable("draining", 5)
         try:
             body = await read_body(scope, receive, self._server.max_body, self._server.body_timeout)
-        except BodyTooLarge:
+        except BodyTooLarge as fault:
             self._refused(name, scope, "body too large", 0)
-            return error(413, "too_large", f"a body may hold {self._server.max_body} bytes", _CLOSE)
-        except BodyTooSlow:
+            return error(413, "too_large", str(fault), _CLOSE)
+        except BodyTooSlow as fault:
             self._refused(name, scope, "body too slow", 0)
-            return error(408, "too_slow", f"a body must arrive within {self._server.body_timeout:g} s", _CLOSE)
+            return error(408, "too_slow", str(fault), _CLOSE)
         return await self._receive(name, scope, body)
 
     async def _receive(self, name: str, scope: Scope, body: bytes) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pty
 import subprocess
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.cells import cell_len
 
 from receiver.cli.annotate import annotation
 from receiver.cli.codes import ALL_CODES
 from receiver.cli.excerpt import MAX_CELLS, excerpt
+from receiver.cli.main import main
 from receiver.cli.sarif import sarif_log
 from receiver.cli.sources import masked
 from receiver.errors import Problem
@@ -272,3 +275,43 @@ def test_annotations_name_files_from_the_root_of_the_repository(home: Path) -> N
     done = run("check", "face.yaml", "--format", "github", cwd=home, env=env)
     assert done.stdout.startswith(f"::error file={home.name}/face.yaml,line=4,col=27,title=P020::unknown field 'scor'")
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+
+def test_a_folder_says_each_finding_once_and_policies_of_two_configurations_are_two(tmp_path: Path) -> None:
+    settings = "sources: {{}}\npolicy: {}\n"
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(settings.format(f"policies/{name}.yaml"), encoding="utf-8")
+        (tmp_path / "policies").mkdir(exist_ok=True)
+        (tmp_path / "policies" / f"{name}.yaml").write_text(POLICY, encoding="utf-8")
+    done = run("check", ".", cwd=tmp_path)
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines() if " error " in line] == [
+        f"policies/{name}.yaml:4:27:" for name in ("one", "two")
+    ]
+    given = run("check", "policies/one.yaml", "one.yaml", cwd=tmp_path)
+    assert given.stdout.count("error P020") == 1
+
+
+def test_what_init_writes_is_checked_once(tmp_path: Path) -> None:
+    assert run("init", cwd=tmp_path).returncode == 0
+    path = tmp_path / "policies" / "face.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "unknwon: 1\n", encoding="utf-8")
+    done = run("check", ".", "--format", "json", cwd=tmp_path)
+    found = [(each["path"], each["code"]) for each in json.loads(done.stdout)]
+    assert found.count(("policies/face.yaml", "P002")) == 1
+    assert len(found) == len({tuple(each.values()) for each in json.loads(done.stdout)})
+
+
+def test_a_folder_is_read_with_both_endings_and_without_what_is_hidden(tmp_path: Path) -> None:
+    (tmp_path / ".github").mkdir()
+    for name in ("a.yml", "a_test.yml", "b_test.yaml", ".c.yaml", ".github/ci.yml"):
+        (tmp_path / name).write_text("rules: [\n", encoding="utf-8")
+    done = run("check", ".", cwd=tmp_path)
+    assert [line.partition(":")[0] for line in done.stdout.splitlines() if " error " in line] == ["a.yml"]
+    (tmp_path / "a.yml").unlink()
+    assert "no *.yaml or *.yml" in run("check", ".", cwd=tmp_path).stderr
+
+
+def test_a_check_inside_another_program_leaves_its_collector_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    assert CliRunner().invoke(main, ["check", "face.yaml"]).exit_code == 1
+    assert gc.isenabled()

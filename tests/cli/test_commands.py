@@ -78,7 +78,7 @@ def test_check_names_a_mistake_in_the_policy_with_its_place(home: Path) -> None:
     policy = home / "policies" / "face.yaml"
     text = policy.read_text()
     try:
-        policy.write_text(text.replace("LIVENESS_FACE_ATTACK]\n    then:", "LIVENES_FACE_ATTACK]\n    thn:"))
+        policy.write_text(text.replace("\n    then:", "\n    thn:", 1))
         done = run("check", cwd=home, env=ENVIRONMENT)
         assert done.returncode == 1
         assert "policies/face.yaml:" in done.stdout

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from receiver.cli.explaining import stored_event
+from receiver.contract import JsonObject
 from tests.support.processes import run
 from tests.support.receiver import Receiver, liveness, running, session_event, write_configuration
 
@@ -115,7 +116,7 @@ def test_a_stored_event_is_explained_as_it_was_decided(receiver: Receiver, event
 def test_a_stored_event_is_decided_anew_under_the_policy_of_today(
     receiver: Receiver, event_id: str, tmp_path: Path
 ) -> None:
-    changed = {"name": "newer", "rules": [{"id": "high", "when": ["event.liveness.score > 60.0"]}]}
+    changed: JsonObject = {"name": "newer", "rules": [{"id": "high", "when": ["event.liveness.score > 60.0"]}]}
     config = write_configuration(tmp_path, changed, data_dir=str(receiver.folder / "var"))
     options = (event_id, "--config", str(config))
     assert json.loads(explain(tmp_path, *options, "--json"))["policy"]["name"] == "explained"

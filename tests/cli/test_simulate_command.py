@@ -44,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     for name, text in {"old.yaml": OLD, "new.yaml": NEW, "broken.yaml": OLD.replace("when", "whn")}.items():
         (folder / name).write_text(text, encoding="utf-8")
-    with running(folder, "old.yaml", actions={"mode": "dry_run"}) as receiver:  # type: ignore[arg-type]  # a file name is a policy too
+    with running(folder, "old.yaml", actions={"mode": "dry_run"}) as receiver:
         for number, score in enumerate(SCORES):
             event = session_event(f"s-{number}", event_id=f"e-{number}", decision=liveness("LOW", score=score))
             assert receiver.send(event).status_code == 200

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from handlers.registry import SPECS
-from receiver.config import FORMS, Settings, load_configuration
+from handlers.specs import SPECS
+from receiver.config import load_configuration
 from receiver.errors import ConfigurationError
+from receiver.policies import load
 from receiver.policy.document import PolicyDocument
 from receiver.policy.findings import FORMS as POLICY_FORMS
-from receiver.wiring import load
+from receiver.settings import FORMS, Settings
 
 GOOD = """\
 data_dir: ./here

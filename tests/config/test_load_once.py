@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from receiver.config import read_text
+from receiver.config import load_compiled
 from receiver.errors import ConfigurationError
+from receiver.policies import compile_documents, load_whole
 from receiver.policy.compile import Policy
-from receiver.publication import load_compiled, read_content
-from receiver.wiring import compile_documents, load_whole
+from receiver.publication import read_content
+from receiver.textfiles import read_text
 from tests.support.receiver import write_configuration
 
 

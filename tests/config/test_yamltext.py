@@ -1,10 +1,14 @@
 """YAML is read strictly, and every value knows its place."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from receiver.errors import ConfigurationError
+from receiver.textfiles import read_text
 from receiver.yamlfaults import LINE_ENDS
 from receiver.yamltext import YAML_CODES, read_yaml
 
@@ -72,6 +76,7 @@ def test_a_mistake_is_named_with_its_place(text: str, place: tuple[int, int], co
         ("a: `x\n", (1, 4), "cannot begin with '`': put it in quotes"),
         ("a: %x\n", (1, 4), "cannot begin with '%': put it in quotes"),
         ("a: *x\n", (1, 4), "put the value in quotes"),
+        ("a: &x 1\nb: &x 2\n", (2, 4), "give this one another name"),
         ("a: & b\n", (1, 5), "put it in quotes"),
         ("a: ! b\n", (1, 4), "put the whole value in quotes"),
         ("a: {{ x.y }}\n", (1, 4), 'must stand in quotes: "{{ ... }}"'),
@@ -131,6 +136,81 @@ def test_nested_aliases_that_multiply_are_refused_quickly() -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_yaml("\n".join(rows), "bomb.yaml")
     assert {problem.code for problem in caught.value.problems} == {"Y004"}
+
+
+def test_what_is_too_deep_is_refused_where_it_gets_so_before_anything_else_is_read() -> None:
+    """100,000 brackets end the process if the parser's own composer meets them; what follows here is no YAML at all."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml("lists: " + "[" * 100_000, "x.yaml")
+    assert [str(problem) for problem in caught.value.problems] == ["x.yaml:1:71: error Y004 nested over 64 deep"]
+
+
+@pytest.mark.parametrize(
+    "deep", ["[" * 64 + "]" * 64, "&a " + "[" * 33 + "]" * 33 + "\nb: " + "[" * 31 + "*a" + "]" * 31]
+)
+def test_depth_counts_what_aliases_stand_for(deep: str) -> None:
+    """In the first text the mapping around it counts; in the second the list that the alias repeats."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml(f"a: {deep}", "x.yaml")
+    assert caught.value.problems[0].code == "Y004"
+    read_yaml(f"a: {deep}".replace("[", "", 1).replace("]", "", 1), "x.yaml")
+
+
+def test_values_and_text_have_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("receiver.yamltext.MAX_VALUES", 4)
+    assert read_yaml("a: [1, 2]", "x.yaml").value == {"a": [1, 2]}
+    with pytest.raises(ConfigurationError, match="too many values"):
+        read_yaml("a: [1, 2, 3]", "x.yaml")
+    monkeypatch.setattr("receiver.yamltext.MAX_SIZE", 9)
+    with pytest.raises(ConfigurationError, match="too long"):
+        read_yaml("a: [1, 2] ", "x.yaml")
+    monkeypatch.setattr("receiver.textfiles.MAX_SIZE", 9)
+    (tmp_path / "x.yaml").write_text("a: [1, 2] ", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="the file is too long"):
+        read_text(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: &x [1, &y {b: 2}]\nc: [*x, *y]", {"a": [1, {"b": 2}], "c": [[1, {"b": 2}], {"b": 2}]}),
+        ("a: &x [1]\nb: &y [*x, 2]\nc: *y\nd: *x", {"a": [1], "b": [[1], 2], "c": [[1], 2], "d": [1]}),
+        ("&k a: 1\nb: *k\n*k : 2", None),
+        ("a: &k x\n*k : 2", {"a": "x", "x": 2}),
+    ],
+)
+def test_an_alias_repeats_its_value(text: str, value: object) -> None:
+    if value is not None:
+        assert read_yaml(text, "x.yaml").value == value
+    else:
+        with pytest.raises(ConfigurationError, match="Y002"):
+            read_yaml(text, "x.yaml")
+
+
+@given(st.text(alphabet="ab:-[]{}&*!'#, \n", max_size=40))
+def test_values_are_those_of_the_composer(text: str) -> None:
+    """Whatever is read, PyYAML's composer reads so too; what it cannot read is not read here."""
+    try:
+        value = read_yaml(text, "x.yaml").value
+    except ConfigurationError:
+        return
+    assert _plain(yaml.compose(text, Loader=yaml.CSafeLoader)) == _texts(value)
+
+
+def _plain(node: yaml.Node | None) -> object:
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: _plain(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item) for item in node.value]
+    return None if node is None else node.value or None
+
+
+def _texts(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _texts(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return value or None
 
 
 @pytest.mark.parametrize("text", ["a: &a [*a]", "a: " + "[" * 2000 + "]" * 2000, "a: &x {b: *x}", "a: &a\n  <<: *a"])

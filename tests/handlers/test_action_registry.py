@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from handlers.didit import didit_client
 from handlers.images import ImageFetcher
-from handlers.registry import SPECS, Tools, bind, handler, unconfigured
+from handlers.registry import Tools, bind, handler
+from handlers.specs import SPECS, unconfigured
 from receiver.contract import ActionCall, ActionSpec, LabelSession, OpenReview, Outcome
 from tests.support.action_calls import action_call
 

@@ -125,6 +125,16 @@ def test_the_decision_document() -> None:
             }
         ],
         "values": {"top_face": 96.37},
+        "let": [
+            {
+                "name": "top_face",
+                "expr": "max(event.matches.map(m, m.similarity))",
+                "value": 96.37,
+                "line": 2,
+                "inputs": {"event.matches": [{"similarity": 96.37}]},
+                "missing": [],
+            }
+        ],
     }
 
 

@@ -229,7 +229,8 @@ def test_status_orders_of_several_files_are_joined() -> None:
 
 
 def test_without_a_status_action_there_is_no_status() -> None:
-    text = "rules: [{id: a, then: [note: {status: Declined}, didit.update_status: {status: '{{ event.country }}'}]}]"
+    then = "[note: {status: Declined}, didit.update_status: {status: '{{ event.previous_status }}'}]"
+    text = f"rules: [{{id: a, then: {then}}}]"
     decision = decision_on(text, event_of())
     assert decision.status is None
     assert [action.params for action in decision.actions] == [{"status": "Declined"}, {"status": None}]
@@ -505,3 +506,30 @@ def test_deciding_is_pure() -> None:
     first.actions[0].params["status"] = "changed by somebody downstream"
     assert decide(event, policy) == second
     assert event == before
+
+
+def test_how_a_let_value_came_out_is_recorded_with_what_it_read() -> None:
+    """The record says on which values of the event a decision stands, also where the policy named them (I8)."""
+    text = """
+        let: {top: "max(event.matches.map(m, m.similarity))", twin: top >= limit, limit: "90.0"}
+        rules: [{id: r, when: [twin], then: [note: {}]}]
+    """
+    event = event_of(matches=[{"similarity": 96.5}])
+    decision = decision_on(text, event)
+    assert [(let.name, let.value, dict(let.inputs)) for let in decision.lets] == [
+        ("limit", 90.0, {}),
+        ("top", 96.5, {"event.matches": [{"similarity": 96.5}]}),
+        ("twin", True, {"top": 96.5, "limit": 90.0}),
+    ]
+    assert decision_on(text, event_of(matches=None)).lets[1].missing == ("event.matches",)
+    assert decide(event, policy_from(text), explain=False).lets == ()
+
+
+def test_a_long_list_of_the_policy_is_not_repeated_in_every_decision() -> None:
+    text = f"""
+        lists: {{many: {list(range(200))}, few: [1, 2]}}
+        rules: [{{id: r, when: [raw.n in lists.many, raw.n in lists.few], then: [note: {{}}]}}]
+    """
+    first, second = decision_on(text, event_of(raw={"n": 7})).rules[0].conditions
+    assert first.inputs["lists.many"] == "a list of 200, too large to be shown here"
+    assert second.inputs["lists.few"] == [1, 2]

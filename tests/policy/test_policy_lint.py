@@ -130,12 +130,28 @@ ERRORS = [
     ("len(event.tags) > 1", 0, "write size(x)"),
     ("event.status.startswith('A')", 13, "unknown method 'startswith'; did you mean 'startsWith'?"),
     ("event.status", 0, "a condition must give true or false"),
+    ("event.tags.contains('X')", 6, 'contains() needs strings, not list; write "X" in event.tags'),
+    ("event.matches.map(m, m.status).contains('X')", 14, "contains() needs strings, not list; write x in list"),
+    ("event.status == In Review", 16, "text goes in quotes: 'In Review'"),
+    ("event.status in [Kyc Expired, Approved]", 17, "text goes in quotes: 'Kyc Expired'"),
+    ("event.status Review", 13, "unexpected 'Review'"),
+    ("event.country in trustedx", 17, "unknown name 'trustedx'; did you mean 'lists.trusted'?"),
+    ("event.country in limit", 17, "unknown name 'limit'; did you mean 'lists.limits'?"),
+    ("event.stale == tru", 15, "unknown name 'tru'; did you mean 'true'?"),
+    ("event.stale == True", 15, "unknown name 'True'; did you mean 'true'?"),
+    (
+        "'event.stale'",
+        0,
+        "a condition must give true or false, and this is text: take away the inner quotes, which are '",
+    ),
+    ("top_face > '60'", 9, "'>' cannot work on number and string; write the number without quotes: 60"),
 ]
 
 
 @pytest.mark.parametrize(("condition", "column", "message"), ERRORS)
 def test_a_slip_is_an_error_at_its_place(condition: str, column: int, message: str) -> None:
-    expected = max(column, 0) if message != "a condition must give true or false" else -1  # there, the whole text
+    whole = message.startswith("a condition must give true or false")
+    expected = column if not whole else -1  # there, the whole text, from its quote
     assert _found(condition) == [(expected, "P020", message)]
 
 
@@ -196,6 +212,23 @@ WARNINGS = [
     ),
     ("1 > 2", 0, "W003", "rule 'a' can never fire: this condition is false for every event"),
     ("2 > 1", 0, "W016", "this condition is true for every event: it says nothing, leave it out"),
+    ("event.country == 'ES'", 17, "W018", "event.country is a code of three letters: write 'ESP' for 'ES'"),
+    ("event.country in ['USA', 'FR']", 25, "W018", "event.country is a code of three letters: write 'FRA' for 'FR'"),
+    ("'GBR' == event.ip.country", 0, "W018", "event.ip.country is a code of two letters: write 'GB' for 'GBR'"),
+    ("event.liveness.score > 0.6", 23, "W019", "event.liveness.score goes from 0 to 100: 0.6 may mean 60"),
+    ("event.face_match.score > 600", 25, "W019", "event.face_match.score goes from 0 to 100: it is never near 600"),
+    (
+        "event.matches.exists(m, m.similarity >= 0.955)",
+        40,
+        "W019",
+        "event.matches[].similarity goes from 0 to 100: 0.955 may mean 95.5",
+    ),
+    (
+        "event.document.expiration_date > '1/2/2026'",
+        33,
+        "W020",
+        "event.document.expiration_date is text such as '2026-11-30', and '1/2/2026' is not: write '2026-02-01'",
+    ),
 ]
 
 
@@ -234,10 +267,35 @@ def test_what_is_odd_is_a_warning_at_its_place(condition: str, column: int, code
         "raw.verdict in ['a', 1]",
         "event.vendor_data == 'approved'",
         "event.country == 'ESP' || event.country == 'PRT'",
+        "event.country == 'ES' || event.country == 'ESP'",
+        "event.country in ['ES', 'ESP']",
+        "event.ip.country in ['ES', 'PT']",
+        "event.country == 'XX'",
+        "event.vendor_data == 'ES'",
+        "raw.country == 'ES'",
+        "event.liveness.score > 0",
+        "event.liveness.score >= 1",
+        "event.liveness.score >= 100",
+        "event.liveness.score >= 0.0",
+        "event.aml.score > 0.9",
+        "event.liveness.age > 600",
+        "raw.score > 0.6",
+        "event.document.expiration_date > '2026'",
+        "event.document.expiration_date > '2026-11-01'",
+        "event.document.expiration_date == ''",
+        "event.status == 'A' || event.status == 'B'",
+        "event.matches.exists(m, m.status == 'A') || event.matches.exists(m, m.status == 'B')",
     ],
 )
 def test_what_is_meant_is_not_warned_about(condition: str) -> None:
     assert _found(condition) == []
+
+
+def test_one_or_the_other_is_always_so() -> None:
+    skips = "    on_missing: skip\n"
+    said = "true whatever event.status is: write `&&`, or !(event.status in [...])"
+    assert _found("event.status != 'A' || event.stale || !(event.status == 'B')", skips) == [(20, "W016", said)]
+    assert _found("(event.status != 'A' || event.stale) && (event.status != 'B' || event.echo)", skips) == []
 
 
 def test_an_on_missing_of_whatever_kind_says_what_is_meant() -> None:
@@ -317,3 +375,9 @@ def test_no_condition_makes_the_checks_fail(conditions: list[str], on: str) -> N
     for problem in problems_of(text):
         assert problem.code in CODES
         assert 1 <= problem.column <= len(text) + 1
+
+
+def test_two_paths_that_look_alike_do_not_contradict_each_other() -> None:
+    """`raw["a.b"]` is one key with a point in its name."""
+    text = "rules: [{id: r, when: ['raw[\"a.b\"] == 1', raw.a.b == 2], on_missing: skip, then: [note: {}]}]"
+    assert "W003" not in [problem.code for problem in problems_of(text)]

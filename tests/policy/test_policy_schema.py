@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from handlers.registry import SPECS
+from handlers.specs import SPECS
 from receiver.cli.schema import configuration_schema, tag_texts
-from receiver.config import Settings
 from receiver.policy.document import PolicyDocument
 from receiver.policy.schema import policy_schema, suite_schema
 from receiver.policy.suite import SuiteDocument
+from receiver.settings import Settings
 from receiver.vendors.tags import KNOWN_TAGS
 from receiver.yamltext import read_yaml
 from tests.support.processes import run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import json
 from random import Random
 from typing import Any
 
@@ -26,33 +26,42 @@ CONDITIONS = [
     "size(twice) > 2",
     "false",
 ]
-HEAD = """
-    name: random
-    lists: {known: [ESP, PRT]}
-    let:
-      top: max(event.matches.map(m, m.similarity))
-      heavy: raw.many.all(a, a >= 0)
-      twice: raw.many + raw.many
-    status_order: [Declined, Approved]
-    rules:
-"""
+
+
+def random_document(random: Random, number: int) -> str:
+    """One document of a few rules, each with a few conditions and a call. All have the same name, and `let` names."""
+    top = "max(event.matches.map(m, m.similarity))"
+    return json.dumps(
+        {
+            "name": "same",
+            "lists": {"known": ["ESP", "PRT"]},
+            "let": {
+                "top": top if number == 0 else f"{top} - 50.0",
+                "heavy": "raw.many.all(a, a >= 0)",
+                "twice": "raw.many + raw.many",
+            },
+            "status_order": ["Declined", "Approved"],
+            "rules": [random_rule(random, f"r{number}.{rule}") for rule in range(random.randint(1, 4))],
+        }
+    )
+
+
+def random_rule(random: Random, name: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "mode": random.choice(["enforce", "enforce", "shadow"]),
+        "when": random.sample(CONDITIONS, random.randint(0, 4)),
+        "on_missing": random.choice(["skip", "fire", "review"]),
+        "stop": random.random() < 0.3,
+        "then": [
+            {"didit.update_status": {"status": random.choice(["Declined", "Approved"])}},
+            {"note": {"x": f"{{{{ {random.choice(CONDITIONS[:3])} }}}}"}},
+        ],
+    }
 
 
 def random_policy(random: Random) -> Policy:
-    """A few rules, each with a few conditions and a call."""
-    rules = []
-    for number in range(random.randint(1, 6)):
-        when = [f"'{text}'" for text in random.sample(CONDITIONS, random.randint(0, 4)) if "'" not in text]
-        rules.append(
-            f"      - id: r{number}\n"
-            f"        mode: {random.choice(['enforce', 'enforce', 'shadow'])}\n"
-            f"        when: [{', '.join(when)}]\n"
-            f"        on_missing: {random.choice(['skip', 'fire', 'review'])}\n"
-            f"        stop: {random.choice(['true', 'false', 'false'])}\n"
-            f"        then: [didit.update_status: {{status: {random.choice(['Declined', 'Approved'])}}}, "
-            f"note: {{x: '{{{{ {random.choice(CONDITIONS[:3])} }}}}'}}]\n"
-        )
-    return policy_from(textwrap.dedent(HEAD) + textwrap.dedent("".join(rules)))
+    return policy_from(*(random_document(random, number) for number in range(random.choice([1, 1, 2]))))
 
 
 def random_parts(random: Random) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from handlers.registry import SPECS
+from handlers.specs import SPECS
 from receiver.contract import Decision, PlannedAction
 from receiver.policy.compile import compile_policy
 from receiver.policy.coverage import coverage_of
@@ -41,6 +41,7 @@ STATUSES: list[str | None] = ["Approved", "Declined", "In Review", "In Progress"
 PROOF = ["LIVENESS_FACE_ATTACK", "FACE_IN_BLOCKLIST", "FRONT_CAMERA_FACE_IN_BLOCKLIST", "ID_DOCUMENT_IN_BLOCKLIST"]
 POSSIBLE = [tag for tag in TAGS if tag.startswith("POSSIBLE_")]
 ANSWERS = {"review", "label"}
+WHOEVER_APPROVED = {"due-diligence", "aml"}  # queues that an approval by hand does not pass by
 
 
 def match(**fields: Any) -> dict[str, Any]:
@@ -60,7 +61,7 @@ SURROUNDINGS: list[dict[str, Any]] = [
     {},
     RICH,
     {**RICH, "matches": [match()]},
-    {**RICH, "country": "ESP", "matches": [match(status="In Review")]},
+    {**RICH, "country": "ZZZ", "matches": [match(status="In Review")]},
     {**RICH, "matches": [match(similarity=40.0), match(similarity=None)]},
     {**RICH, "matches": [match(vendor_data="c-1")]},
     {**RICH, "country": "PRK", "liveness": {"score": 3.0, "age": 12.0}, "ip": {"is_vpn": True, "is_datacenter": True}},
@@ -146,7 +147,7 @@ def test_the_test_document_in_the_readme_passes_on_it() -> None:
     results = run_cases(POLICY, suite_cases(document, suite_of(document), POLICY))
     assert [(result.case.name, result.failures) for result in results] == [
         ("a near twin is searched for", ()),
-        ("not in trusted corridors", ()),
+        ("not for a mere likeness in trusted corridors", ()),
     ]
 
 
@@ -254,14 +255,16 @@ def test_a_final_status_is_never_set_again_and_nobody_is_approved() -> None:
             assert decision.status in {None, "Declined", "Resubmitted"}
 
 
-def test_what_a_person_approved_is_neither_fought_nor_asked_again() -> None:
+@pytest.mark.parametrize("kind", ["status.updated", "data.updated"])
+def test_what_a_person_approved_is_neither_fought_nor_asked_again(kind: str) -> None:
     raw = {"decision": {"reviews": [{"new_status": "Declined"}, {"new_status": "Approved"}]}}
     for tags in [*each(TAGS, "error"), *company(11, TAGS, ["error", "warning", "information"])]:
         for more in SURROUNDINGS:
-            decision = decided(tags, "Approved", more, raw)
+            decision = decided(tags, "Approved", {**more, "type": kind}, raw)
             assert decision.status is None
-            reviews = [action.params["queue"] for action in planned(decision, "review")]
-            assert reviews == (["second-look"] if "LIVENESS_FACE_ATTACK" in tags else [])
+            queues = {action.params["queue"] for action in planned(decision, "review")}
+            assert ("second-look" in queues) is ("LIVENESS_FACE_ATTACK" in tags and kind == "status.updated")
+            assert queues <= {"second-look", "corrections", *WHOEVER_APPROVED}
             assert {action.name for action in decision.actions if action.state == "planned"} <= ANSWERS
 
 
@@ -295,10 +298,10 @@ SENSIBLE: dict[str, tuple[set[str], str | None]] = {
     "entity_flat": (set(), None),
     "v2_approved": (set(), None),  # a blurred picture, and all the same approved
     "v3_attack": ({"attack-block"}, None),
-    "v3_duplicate": ({"same-face-another-user"}, None),  # of a trusted state, so nothing is searched
+    "v3_duplicate": ({"same-face-another-user", "duplicate-look-closer"}, None),
     "v3_in_review": ({"duplicate-held-up", "low-face-match-review", "aml-possible", "weak-signal"}, None),
     "v3_business": ({"anything-else"}, None),
-    "v3_data_updated": ({"corrected-after-approval"}, None),
+    "v3_data_updated": ({"corrected-after-approval", "approved-by-a-person"}, None),
 }
 
 
@@ -310,3 +313,254 @@ def test_stored_payloads_are_decided_sensibly(name: str) -> None:
     if name in SENSIBLE:
         assert (fired, decision.status) == SENSIBLE[name]
     assert [action for action in decision.actions if SPECS[action.name].destructive] == [] or name == "v3_attack"
+
+
+# what a review of it found, as webhooks
+
+
+def webhook(
+    status: str | None, reviews: Any, *warnings: tuple[str, str], kind: str = "status.updated", **more: Any
+) -> Decision:
+    """On a webhook whose liveness check has these warnings (tag, severity); `more` are other fields of its decision."""
+    found: list[Any] = [{"risk": tag, "log_type": severity, "feature": "LIVENESS"} for tag, severity in warnings]
+    check: dict[str, Any] = {"status": status, "score": 95, "warnings": found, **more.pop("check", {})}
+    decision = {"session_id": "s", "status": status, "reviews": reviews, "liveness_checks": [check], **more}
+    payload: dict[str, Any] = {
+        "event_id": "y",
+        "webhook_type": kind,
+        "session_id": "s",
+        "vendor_data": "me",
+        "created_at": 1,
+    }
+    return decide(normalise("didit", {**payload, "status": status, "decision": decision}), POLICY)
+
+
+def said(*statuses: str, at: Iterable[int] | None = None) -> list[dict[str, str]]:
+    """Entries of an audit trail, `at` which day of a month each was made."""
+    days = [{}] * len(statuses) if at is None else [{"created_at": f"2026-11-{day:02}T09:00:00Z"} for day in at]
+    return [{"new_status": status, **day} for status, day in zip(statuses, days, strict=True)]
+
+
+def fired(decision: Decision) -> set[str]:
+    return {rule.id for rule in decision.rules if rule.fired}
+
+
+ATTACK, BLOCKED = ("LIVENESS_FACE_ATTACK", "error"), ("FACE_IN_BLOCKLIST", "error")
+DARK = ("LOW_FACE_LUMINANCE", "warning")
+
+
+@pytest.mark.parametrize("warning", [ATTACK, BLOCKED])
+@pytest.mark.parametrize("kind", ["status.updated", "data.updated"])
+def test_a_correction_does_not_decline_whom_a_person_approved(kind: str, warning: tuple[str, str]) -> None:
+    decision = webhook("Approved", said("Approved"), warning, kind=kind)
+    assert (decision.outcome, decision.status) == ("decided", None)
+    assert {action.name for action in decision.actions if action.state == "planned"} <= ANSWERS
+    assert "approved-by-a-person" in fired(decision)
+
+
+LAST_WORDS = [
+    (said("Approved"), "Approved"),
+    (said("Approved", "Resubmitted"), None),
+    (said("Declined", "Approved"), "Approved"),
+    (said("Approved", "Declined"), "Declined"),
+    (said("Resubmitted", "Approved", at=[3, 2]), None),
+    (said("Resubmitted", "Approved", at=[2, 3]), "Approved"),
+    (said("Approved", "Resubmitted", at=[3, 2]), "Approved"),
+    (said("Approved", "Resubmitted", at=[2, 3]), None),
+    (said("Declined", "Approved", at=[3, 2]), "Declined"),
+    (said("Approved", "Declined", "Approved", at=[1, 2, 3]), "Approved"),
+    (said("Approved", "Declined", "Approved", at=[3, 4, 2]), "Declined"),
+    (said("Approved", "In Review", at=[2, 2]), None),  # who was last cannot be told
+    ([*said("Approved", at=[2]), {"comment": "called back", "created_at": "2026-11-03T09:00:00Z"}], "Approved"),
+    ([{"comment": "looks fine"}, {"comment": None, "new_status": None}], None),
+    ([], None),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("reviews", "last"), LAST_WORDS)
+def test_only_the_last_review_counts(reviews: Any, last: str | None) -> None:
+    for warning in (ATTACK, BLOCKED):
+        decision = webhook("Approved", reviews, warning)
+        assert decision.status == (None if last == "Approved" else "Declined")
+        assert ("approved-by-a-person" in fired(decision)) is (last == "Approved")
+    for status in ("Declined", "In Review"):
+        decision = webhook(status, reviews, DARK)
+        assert decision.status == (None if last == "Declined" else "Resubmitted")
+    assert ("declined-by-a-person" in fired(webhook("Declined", reviews, DARK))) is (last == "Declined")
+
+
+def test_an_approval_by_hand_does_not_pass_by_due_diligence_and_sanctions() -> None:
+    person = [{"status": "Approved", "issuing_state": "PRK"}]
+    for score, rule in ((95, "aml-strong"), (85, "aml-possible")):
+        warnings = [{"risk": "POSSIBLE_MATCH_FOUND", "log_type": "warning", "feature": "AML"}]
+        aml = [{"status": "In Review", "score": score, "total_hits": 1, "warnings": warnings}]
+        decision = webhook("Approved", said("Approved"), id_verifications=person, aml_screenings=aml)
+        assert fired(decision) == {"country-due-diligence", rule, "approved-by-a-person"}
+
+
+def test_a_picture_that_passed_is_not_asked_for_again() -> None:
+    for tag in (*LISTS["retake_face"], *LISTS["retake_document"]):
+        for status in LISTS["may_resubmit"]:
+            assert webhook(status, [], (tag, "information")).status is None, tag
+            assert webhook(status, [], (tag, "error")).status == "Resubmitted", tag
+
+
+def test_a_copy_of_a_document_is_no_honest_failure() -> None:
+    copies = ("SCREEN_CAPTURE_DETECTED", "PRINTED_COPY_DETECTED")
+    for tags in ([copies[0]], [copies[1]], copies, [*copies, "DOCUMENT_EXPIRED"]):
+        for status in ("Declined", "In Review", "Approved"):
+            decision = webhook(status, [], *[(tag, "error") for tag in tags])
+            assert decision.status is None
+            assert "documents" in [action.params["queue"] for action in planned(decision, "review")]
+
+
+@pytest.mark.parametrize("status", ["Approved", "In Review", "Declined", "In Progress", None])
+@pytest.mark.parametrize("state", ["ESP", "EST", *LISTS["trusted"]])
+@pytest.mark.parametrize("tag", ["DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"])
+def test_nearly_the_same_face_is_searched_and_shown_to_a_person(tag: str, state: str, status: str | None) -> None:
+    twin = {"session_id": "t", "similarity_percentage": 99, "vendor_data": "other", "status": status}
+    person = [{"status": "Approved", "issuing_state": state}]
+    for similarity in (99, 90, 89.9):
+        matches = [{**twin, "similarity_percentage": similarity}]
+        decision = webhook("Approved", [], (tag, "information"), check={"matches": matches}, id_verifications=person)
+        searched = similarity >= 90 or state not in LISTS["trusted"]
+        assert ("duplicate-look-closer" in fired(decision)) is searched
+        assert ("same-face-another-user" in fired(decision)) is (similarity >= 90)
+
+
+def test_no_state_is_trusted_until_somebody_says_so() -> None:
+    assert LISTS["trusted"] == ["ZZZ"]  # for private use: no state's code in ISO 3166
+
+
+@pytest.mark.parametrize(
+    ("more", "clean"),
+    [
+        ({}, True),
+        ({"check": {"score": None}}, True),
+        ({"check": {"score": 60}}, True),
+        ({"check": {"score": 59.9}}, False),
+        ({"check": {"score": 12}}, False),
+        ({"aml_screenings": [{"score": 99}]}, False),
+        ({"aml_screenings": [{"score": 89.9}]}, True),
+        ({"aml_screenings": [{"score": None}]}, True),
+        ({"check": {"matches": [{"similarity_percentage": 99, "vendor_data": "other"}]}}, False),
+        ({"check": {"matches": [{"similarity_percentage": 99, "vendor_data": "me"}]}}, True),
+    ],
+)
+def test_clean_is_only_what_no_score_speaks_against(more: dict[str, Any], clean: bool) -> None:
+    assert fired(webhook("Approved", [], **more)) == ({"clean-approval"} if clean else set())
+
+
+def test_the_severity_of_another_tag_holds_nobody_for_liveness() -> None:
+    hint = ("LOW_LIVENESS_SCORE", "information")
+    for other in (("DOCUMENT_EXPIRED", "error"), DARK):
+        assert "low-liveness-review" not in fired(webhook("In Review", [], hint, other))
+        assert "low-liveness-review" in fired(webhook("In Review", [], hint, other, check={"score": 59}))
+    assert "low-liveness-review" in fired(webhook("In Review", [], ("LOW_LIVENESS_SCORE", "warning")))
+
+
+# nothing in a payload disarms it
+
+ODD: list[Any] = [
+    "Approved",
+    "",
+    0,
+    7,
+    1.5,
+    True,
+    False,
+    {},
+    {"new_status": "Approved"},
+    ["Approved"],
+    [7],
+    [None],
+    [[]],
+]
+ODD += [[*said("Approved"), "x"], [{"new_status": 7}], [{"new_status": ["Approved"], "created_at": {}}]]
+ODD += [[{"new_status": "Approved", "created_at": 5}, {"new_status": "Declined", "created_at": "6"}]]
+LATER = [status for status in STATUSES if status != "Approved"]
+
+
+@pytest.mark.parametrize("kind", ["status.updated", "data.updated"])
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_whatever_stands_in_the_audit_trail_an_attack_ends_declined(odd: Any, kind: str) -> None:
+    for status, (tag, severity) in product(LATER, [ATTACK, *[(tag, "error") for tag in PROOF[1:]]]):
+        decision = webhook(status, odd, (tag, severity), ("TAG_OF_TOMORROW", "error"), DARK, kind=kind)
+        assert decision.outcome == "decided", decision.reason
+        assert decision.status == (None if status == "Declined" else "Declined")
+        assert bool(planned(decision, "didit.blocklist_add")) is (tag == ATTACK[0])
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("warning", [ATTACK, BLOCKED])
+def test_an_approved_attack_with_an_odd_audit_trail_is_declined_or_reaches_a_person(
+    odd: Any, warning: tuple[str, str]
+) -> None:
+    decision = webhook("Approved", odd, warning)
+    if decision.outcome == "decided":
+        assert decision.status == "Declined"
+    else:
+        assert [action.params["queue"] for action in planned(decision, "review")] == ["undecided"]
+
+
+LONG = "A" * 100_000
+HOSTILE: list[dict[str, Any]] = [
+    {"id_verifications": [{"issuing_state": text, "full_name": text, "document_type": text, "document_number": text}]}
+    for text in ("{{ event.status }}", "ZZZ", "'", LONG, "Approved", "LIVENESS_FACE_ATTACK\n- review")
+]
+HOSTILE += [{"metadata": value} for value in ("x", ["x"], 7, {"test_webhook": True}, {"reviews": said("Approved")})]
+HOSTILE += [
+    {"expected_details": {"reviews": said("Approved")}, "contact_details": "x", "questionnaire_responses": LONG}
+]
+HOSTILE += [{"check": {"matches": [{"similarity_percentage": 1e308, "vendor_data": LONG, "status": LONG}] * 20_000}}]
+
+
+@pytest.mark.parametrize("more", HOSTILE, ids=lambda more: repr(more)[:40])
+def test_what_a_person_can_write_into_a_payload_disarms_no_attack_rule(more: dict[str, Any]) -> None:
+    for status, warning in product(STATUSES, (ATTACK, BLOCKED)):
+        decision = webhook(status, [], warning, ("DUPLICATED_FACE", "error"), **more)
+        assert decision.outcome == "decided", decision.reason
+        assert decision.status == (None if status == "Declined" else "Declined")
+
+
+@pytest.mark.parametrize("metadata", ["x", ["x"], 7, True, {"test_webhook": "x"}, {"test_webhook": {}}, None])
+def test_metadata_of_any_kind_leaves_a_clean_approval_decided(metadata: Any) -> None:
+    event = normalise("didit", {"webhook_type": "status.updated", "status": "Approved", "metadata": metadata})
+    assert fired(decide(event, POLICY)) == {"clean-approval"}
+
+
+def test_what_the_attack_rules_plan_is_out_of_reach_of_later_rules() -> None:
+    """They come first, hold no template that a payload could spoil, and stop."""
+    first = ["attack-overruled", "proven-decline", "attack-block", "blocklisted-identity"]
+    assert [rule["id"] for rule in RULES[:4]] == first
+    assert "{{" not in repr([rule["then"] for rule in RULES[:4]])
+    for tag in PROOF:
+        assert {rule.id for rule in webhook("In Review", [], (tag, "error")).rules} <= {*first}
+
+
+def test_a_result_event_declines_and_blocks_nobody() -> None:
+    found: dict[str, Any] = {
+        "session_id": "t",
+        "similarity": 99.0,
+        "status": "Declined",
+        "is_blocklisted": True,
+        "vendor_data": "other",
+    }
+    partial = PartialEvent.model_validate({"type": "action.didit.face_search", "tags": PROOF, "status": "In Review"})
+    decision = decide(sample_event(partial, result={"total_matches": 4, "matches": [found] * 4}), POLICY)
+    assert fired(decision) == {"duplicate-ring", "search-met-declined"}
+    assert [action.name for action in decision.actions if action.state == "planned"] == ["review", "review"]
+
+
+def test_an_echo_decides_nothing() -> None:
+    assert not any(rule.echo for rule in POLICY.rules)
+    for tag in PROOF:
+        partial = PartialEvent.model_validate({"tags": [tag], "status": "Approved", "echo": True})
+        assert decide(sample_event(partial), POLICY).actions == ()
+
+
+def test_a_long_audit_trail_is_within_the_budget() -> None:
+    trail = said(*["Approved", "Declined"] * 40, at=[1 + at % 28 for at in range(80)])
+    assert webhook("Approved", trail, ATTACK).outcome == "decided"
+    assert webhook("In Review", trail, DARK).outcome == "decided"

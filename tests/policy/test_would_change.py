@@ -163,7 +163,7 @@ def changes_of(document: Any) -> dict[str, list[Any]]:
 
 
 SAID = {
-    "fires": ["top < 70.0: False", "event.country in ['ESP']: False"],
+    "fires": ["event.matches[0].similarity < 70.0: False", "event.country in ['ESP']: False"],
     "does-not": [None, "event.status == Approved: True"],
     "open": ["event.liveness.score < 60.0: True", None],
     "fires-open": ["event.liveness.score >= 60.0: False"],

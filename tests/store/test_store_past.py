@@ -83,6 +83,23 @@ def test_a_decision_written_before_its_undecided_rules_had_a_column_is_read_from
     assert simulate(read(store), policy).changed == 0
 
 
+def test_what_fires_in_shadow_stands_apart_in_the_record(store: Store, data_dir: Path) -> None:
+    """Whoever reads which rules fired must not take a trial for a deed; the rule is found all the same."""
+    fill(store, policy_from(POLICY), *events(50))
+    with store.read() as reader:
+        (entry,) = reader.audit("rule:try kind:decision", None, 10).items
+        kept = reader.audit_entry(int(str(entry["idx"])))
+    assert kept is not None
+    leaf: Any = kept["content"]
+    assert (leaf["rules"], leaf["shadow"]) == (["low"], ["try"])
+    database = sqlite3.connect(data_dir / "hookwarden.db")
+    assert database.execute("SELECT rules_fired FROM v_decisions").fetchall() == [('["low"]',)]
+    database.close()
+    (past,) = read(store)
+    assert past.decision is not None
+    assert [(rule.id, rule.mode) for rule in past.decision.in_short().rules] == [("low", "enforce"), ("try", "shadow")]
+
+
 def test_the_stream_crosses_chunks_and_loses_nothing(store: Store) -> None:
     identifiers = fill(store, policy_from(POLICY), *events(*range(CHUNK * 2)))
     steps: list[int] = []

@@ -92,11 +92,13 @@ _LIST: Final = list(range(WIDE))
 _BIG: Final = "x" * 2**20
 _MATCHES: Final = {"a": _LIST, "b": _LIST}
 
-_LETS: Final = "ordering `let` values recurses, and looks at every path"
 
 BOMBS: Final[dict[str, Bomb]] = {
     "two macros over 10,000 each": Bomb(
         rule("raw.a.exists(x, raw.b.exists(y, x + y < 0))"), "undecided: budget", raw(**_MATCHES)
+    ),
+    "10,000 undecided elements, five times": Bomb(
+        rule(*["raw.e.exists(i, i.flag)"] * 5), "undecided: budget|decided", raw(e=[{}] * WIDE)
     ),
     "map in map": Bomb(rule("raw.a.map(x, raw.b.map(y, x)).size() > 0"), "undecided: budget", raw(**_MATCHES)),
     "three macros deep": Bomb(rule("raw.a.all(x, raw.a.all(y, raw.a.all(z, x == z)))"), "P020", raw(**_MATCHES)),
@@ -127,15 +129,11 @@ BOMBS: Final[dict[str, Bomb]] = {
     "strings that double in 12 conditions": Bomb(
         rule(*["size(raw.t + raw.t) > 0"] * 12), "decided", raw(t="x" * 32_000)
     ),
-    "lists that double by let": Bomb(
-        rule("size(v39) > 0", let=doubling(40, "[x, x]", "[1]")), "decided"
-    ),
+    "lists that double by let": Bomb(rule("size(v39) > 0", let=doubling(40, "[x, x]", "[1]")), "decided"),
     "lists that double by let, compared": Bomb(
         rule("v39 == v39", let=doubling(40, "[x, x]", "[1]")), "undecided: budget"
     ),
-    "lists that double by let, 90 levels": Bomb(
-        rule("size(v89) > 0", let=doubling(90, "[x, x]", "[1]")), "decided"
-    ),
+    "lists that double by let, 90 levels": Bomb(rule("size(v89) > 0", let=doubling(90, "[x, x]", "[1]")), "decided"),
     "lists that double by let, shown": Bomb(
         rule("size(v29) > 0", let=doubling(30, "[x, x]", "[1]"), note="{{ v29 }}"), "undecided: large"
     ),
@@ -146,9 +144,7 @@ BOMBS: Final[dict[str, Bomb]] = {
         rule("v29 != {}", let=doubling(30, "{'a': x, 'b': x}", "{}"), note="{{ v29 }} {{ v29 }}"),
         "undecided: large",
     ),
-    "lists 2,000 deep by let": Bomb(
-        rule("size(v1999) > 0", let=doubling(2_000, "[x]", "[1]")), "P|decided"
-    ),
+    "lists 2,000 deep by let": Bomb(rule("size(v1999) > 0", let=doubling(2_000, "[x]", "[1]")), "P|decided"),
     "numbers that double by let, to infinity": Bomb(
         rule("v29 > 0.0", let=doubling(30, "x * x", "10.0")), "undecided: infinite"
     ),
@@ -158,9 +154,7 @@ BOMBS: Final[dict[str, Bomb]] = {
     "a macro that doubles by let": Bomb(
         rule("size(v12) > 0", let=doubling(13, "(x + x).map(m, m)", "[1, 2]")), "undecided: longer than|budget|decided"
     ),
-    "templates that repeat 1 MiB": Bomb(
-        rule("true", note="{{ raw.t }}" * 300), "undecided: large", raw(t=_BIG)
-    ),
+    "templates that repeat 1 MiB": Bomb(rule("true", note="{{ raw.t }}" * 300), "undecided: large", raw(t=_BIG)),
     "templates of a 10,000-element list": Bomb(
         rule("true", note=" {{ raw.a }}" * 300), "undecided: large", raw(a=_LIST)
     ),
@@ -210,25 +204,21 @@ BOMBS: Final[dict[str, Bomb]] = {
     "30,000 blanks before a mistake": Bomb(
         rule("true", note="x" + " " * 30_000 + "{{ 1"),
         "P022",
-        open="finding the column of a mistake is quadratic in blanks",
     ),
     "YAML aliases, billion laughs": Bomb(_aliases, "Y004", long=True),
     "YAML merge keys": Bomb(_merges, "Y00", long=True),
     "deep YAML": Bomb(
         lambda: "version: 1\nname: bomb\nlists: " + "[" * 100_000,
-        "Y0",
-        open="the C composer of PyYAML overflows its stack: the process dies",
+        "Y004: nested",
     ),
     "deep YAML, closed": Bomb(lambda: "version: 1\nlists: {a: " + "[" * 5_000 + "]" * 5_000 + "}", "Y004"),
     "deep YAML blocks": Bomb(lambda: "".join(" " * n + "a:\n" for n in range(3_000)), "Y0"),
     "1,000,000 YAML values": Bomb(lambda: "version: 1\nlists: {a: [" + "1," * 10**6 + "]}", "Y004", long=True),
     "100,000 rules": Bomb(lambda: _rules(100_000), "Y004|undecided: budget|decided", long=True),
     "20,000 rules": Bomb(lambda: _rules(20_000), "undecided: budget|decided", long=True),
-    "let in a circle of 500": Bomb(
-        rule("v0 == 1", let={f"v{n}": f"v{(n + 1) % 500}" for n in range(500)}), "P", open=_LETS
-    ),
+    "let in a circle of 500": Bomb(rule("v0 == 1", let={f"v{n}": f"v{(n + 1) % 500}" for n in range(500)}), "P021"),
     "let in a chain of 5,000": Bomb(
-        rule("v0 == 1", let={f"v{n}": f"v{n + 1}" for n in range(4_999)} | {"v4999": "1"}), "P|decided", open=_LETS
+        rule("v0 == 1", let={f"v{n}": f"v{n + 1}" for n in range(4_999)} | {"v4999": "1"}), "P004"
     ),
     "let, each of all before": Bomb(
         rule(

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from receiver.config import load_configuration
+from receiver.contract import JsonObject
 from receiver.web.app import build_app
 from receiver.web.protocol import BoundedProtocol
 from receiver.wiring import System, build
@@ -98,8 +99,8 @@ def await_that(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
     raise AssertionError("it did not come true in time")
 
 
-def write_configuration(folder: Path, policy: dict[str, Any] | None = None, **sections: Any) -> Path:
-    """A configuration file. JSON is YAML, so tests can say it as values."""
+def write_configuration(folder: Path, policy: JsonObject | str | list[str] | None = None, **sections: Any) -> Path:
+    """A configuration file; `policy` stands in it, or names files. JSON is YAML, so tests can say it as values."""
     document = {
         "data_dir": str(folder / "var"),
         "server": {"port": 0},
@@ -114,7 +115,7 @@ def write_configuration(folder: Path, policy: dict[str, Any] | None = None, **se
 
 
 @contextlib.contextmanager
-def running(folder: Path, policy: dict[str, Any] | None = None, **sections: Any) -> Iterator[Receiver]:
+def running(folder: Path, policy: JsonObject | str | list[str] | None = None, **sections: Any) -> Iterator[Receiver]:
     """Build and serve a receiver; it is drained at the end."""
     system = build(load_configuration(write_configuration(folder, policy, **sections)))
     with serve(build_app(system), BoundedProtocol) as url:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import TypeAdapter
 
-from tests.support.receiver import Receiver, await_that, running, session_event
+from receiver.contract import JsonObject
+from receiver.record import Recorder
+from tests.support.receiver import TOKENS, Receiver, await_that, running, session_event
 
-POLICY = {
+POLICY: JsonObject = {
     "version": 1,
     "name": "test",
     "rules": [
@@ -162,3 +167,44 @@ def test_without_tokens_there_is_no_api(tmp_path_factory: pytest.TempPathFactory
     with running(tmp_path_factory.mktemp("no-api"), POLICY, api={"tokens": []}) as one:
         assert one.api("/api/events").status_code == 404
         assert httpx.get(f"{one.url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/events?after=x", "/api/audit?q=nonsense", "/api/policy/simulate?since=never"])
+def test_what_the_caller_got_wrong_is_told(receiver: Receiver, path: str) -> None:
+    answer = receiver.api(path, method="POST" if "simulate" in path else "GET")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+
+
+def test_a_bug_is_ours_and_quotes_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stumble(*_: Any) -> None:
+        TypeAdapter(int).validate_python("a name, a birthday")
+
+    monkeypatch.setattr(Recorder, "replay", stumble)
+    answer = receiver.api("/api/events/evt_1/replay", method="POST")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    said = "".join(capsys.readouterr())
+    assert "ValidationError" in said
+    assert "birthday" not in said + answer.text
+
+
+def test_text_that_utf_8_cannot_hold_is_kept_and_not_an_error(receiver: Receiver) -> None:
+    event_id = sent(receiver, status="In Review")
+    action_id = receiver.event(event_id)["actions"][0]["action_id"]
+    body = b'{"reason": "\\ud800", "resolution": "\\ud800", "note": "\\ud800"}'
+    assert receiver.api(f"/api/actions/{action_id}/approve", method="POST", content=body).status_code == 200
+    review_id = await_that(lambda: receiver.api("/api/reviews?state=open").json()["items"])[0]["review_id"]
+    assert receiver.api(f"/api/reviews/{review_id}/resolve", method="POST", content=body).status_code == 200
+
+
+def test_a_body_is_bounded_in_size_and_time(tmp_path: Path) -> None:
+    with running(tmp_path, POLICY, server={"port": 0, "body_timeout": "200ms"}) as receiver:
+        for path in ("/api/actions/a/retry", "/api/policy/check"):
+            large = receiver.api(path, method="POST", content=b"x" * (1024**2 + 1))
+            assert (large.status_code, large.json()["error"]["code"]) == (413, "too_large")
+            host, port = receiver.url.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port)), timeout=10) as client:
+                head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n"
+                client.sendall(f"{head}Authorization: Bearer {TOKENS['operator']}\r\n\r\n{{".encode())
+                assert client.recv(4096).startswith(b"HTTP/1.1 408 ")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from receiver import backtest
 from receiver.backtest import Job, moment, run_apart
-from receiver.errors import ConfigurationError, StoreUnavailable
-from tests.support.receiver import await_that
+from receiver.errors import ConfigurationError, StoreUnavailable, Unusable
+from tests.support.receiver import TOKENS, await_that, running
 
 NOW = 1_790_000_000_000
 POLICY = "version: 1\nname: p\nrules: []\n"
@@ -61,6 +63,24 @@ async def test_a_child_ends_with_who_asked_for_it(tmp_path: Path) -> None:
     await asyncio.to_thread(await_that, lambda: not children())
 
 
+def test_a_child_ends_with_the_client_and_the_next_one_is_served(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    with running(tmp_path, "p.yaml") as receiver:
+        host, port = receiver.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            head = f"POST /api/policy/simulate HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(POLICY)}\r\n"
+            client.sendall(f"{head}Authorization: Bearer {TOKENS['analyst']}\r\n\r\n{POLICY}".encode())
+            (child,) = await_that(children)
+            os.kill(child, signal.SIGSTOP)  # it cannot come to its end by itself
+        try:
+            await_that(lambda: not children())
+        finally:
+            for left in children():
+                os.kill(left, signal.SIGKILL)
+        answer = receiver.api("/api/policy/simulate", "analyst", "POST", content=POLICY)
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -78,5 +98,5 @@ def test_a_moment_is_so_long_ago_or_a_time_in_utc(text: str, expected: int) -> N
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5", "-1d", "2026-13-01"])
 def test_what_is_no_moment_says_how_to_write_one(text: str) -> None:
-    with pytest.raises(ValueError, match="write 30d, 24h"):
+    with pytest.raises(Unusable, match="write 30d, 24h"):
         moment(text, NOW)

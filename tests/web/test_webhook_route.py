@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from receiver.contract import JsonObject
 from tests.support.receiver import SECRET, Receiver, await_that, liveness, running, session_event, signed
 
-POLICY = {
+POLICY: JsonObject = {
     "version": 1,
     "name": "test",
     "rules": [

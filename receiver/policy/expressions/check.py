@@ -6,6 +6,7 @@ over the tree works out what is known of each node (a Shape), and raises Express
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from difflib import get_close_matches
 from typing import Final, NoReturn
 
 from receiver.policy.expressions.faults import ExpressionError
+from receiver.policy.expressions.reads import as_path, path_text
 from receiver.policy.expressions.shapes import Kind, ListOf, Shape, kind_of_shape
 from receiver.policy.expressions.syntax import (
     MACROS,
@@ -61,6 +63,7 @@ _ELSEWHERE: Final = {
     "action": "'action' is known only in rules on an action's result: on: action.<name>",
     "facts": "'facts' are kept for look-ups over stored events, which are not available yet",
 }
+_CONSTANTS: Final = ("true", "false", "null")
 _NULLS: Final = frozenset({"none", "nil", "undefined", "empty"})
 _NO_CONDITION: Final = "; compare each side for itself, or write x in [a, b]"
 _COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
@@ -145,7 +148,7 @@ class _Checker:
             return bound[node.name]
         if node.name in self._names.roots:
             return self._names.roots[node.name]
-        known = (*self._names.roots, *bound, "true", "false", "null")
+        known = (*self._names.roots, *bound, *_CONSTANTS)
         if node.name in _ELSEWHERE:
             _fail(node, _ELSEWHERE[node.name])
         _fail(node, f"unknown name '{node.name}'{self._known_name(node.name, known)}")
@@ -153,14 +156,26 @@ class _Checker:
     def _known_name(self, name: str, known: Sequence[str]) -> str:
         """What may have been meant by a name that nothing has."""
         for root in ("event", "lists"):
-            fields = self._names.roots.get(root)
-            if isinstance(fields, Mapping) and name in fields:
+            if name in self._fields(root):
                 return f"; did you mean '{root}.{name}'?"
         exact = [word for word in known if word.lower() == name.lower()]
         if exact or name.lower() in _NULLS:
             return f"; did you mean '{exact[0] if exact else 'null'}'?"
         quoted = f"; text goes in quotes: '{name}'" if len(name) > 2 else ""  # a letter was meant as a variable
-        return quoted if name.isupper() else _suggest(name, known) or quoted
+        if name.isupper():
+            return quoted
+        if get_close_matches(name, _CONSTANTS, n=1, cutoff=0.8):
+            return _suggest(name, _CONSTANTS)
+        below = {word: root for root in ("lists", "event") for word in self._fields(root)}
+        words = [word for word in known if word not in _CONSTANTS]  # resembling a constant is chance
+        if close := get_close_matches(name, [*below, *words], n=1, cutoff=0.6):
+            found = f"{below[close[0]]}.{close[0]}" if close[0] in below else close[0]
+            return f"; did you mean '{found}'?"
+        return _suggest(name, _CONSTANTS) or quoted
+
+    def _fields(self, root: str) -> Mapping[str, Shape | None]:
+        fields = self._names.roots.get(root)
+        return fields if isinstance(fields, Mapping) else {}
 
     def _member(self, node: Select | Index, bound: Known) -> Shape | None:
         shape = self.shape(node.operand, bound)
@@ -220,7 +235,10 @@ class _Checker:
             if count != 1:
                 _fail(node, f"{name}() takes one argument, such as text.{name}('abc'); here are {count}")
             for argument in node.arguments:
-                self._require(argument, bound, {Kind.STRING}, f"{name}() needs strings")
+                kind = kind_of_shape(self.shape(argument, bound))
+                if kind not in (None, Kind.STRING):
+                    cure = _in_list(node) if kind is Kind.LIST and argument is node.arguments[0] else ""
+                    _fail(argument, f"{name}() needs strings, not {_text(kind)}{cure}")
             return Kind.BOOL
         if name == "size":
             if len(node.arguments) != 1:
@@ -285,6 +303,16 @@ class _Checker:
         return Kind.MAP
 
 
+def _in_list(node: Call) -> str:
+    """The cure for `list.contains(x)`."""
+    path, wanted = as_path(node.arguments[0]), node.arguments[1]
+    if node.name != "contains":
+        return ""
+    if path is None or not isinstance(wanted, Literal):
+        return "; write x in list"
+    return f"; write {json.dumps(wanted.value, ensure_ascii=False)} in {path_text(path[0].name, path[1])}"
+
+
 def _never_equal(left: Kind | None, right: Kind | None) -> bool:
     return None not in (left, right) and left is not right and not (left in _NUMBERS and right in _NUMBERS)
 
@@ -332,6 +360,9 @@ def _cure(node: Binary, left: Shape | None, right: Shape | None) -> str:
             return f"; name one of its fields: {', '.join(list(side)[:_MOST_FIELDS])}"
     if isinstance(node.left, Binary) and node.left.operator in _COMPARISONS:
         return "; comparisons do not chain, write a < b && b < c"
+    for operand, shape in ((node.left, left), (node.right, right)):
+        if isinstance(operand, Name) and kind_of_shape(shape) is Kind.STRING:
+            return f"; '{operand.name}' is a string"
     return ""
 
 

@@ -252,7 +252,9 @@ class _Writer:
         return value
 
     def _note(self, odd: str, value: str, loser: bool) -> None:
-        self.line(f"if {value} is not {loser}: {odd} = [{value}] if {odd} is None else [*{odd}, {value}]")
+        with self._block(f"if {value} is not {loser}:"):
+            self.line(f"if {odd} is None: {odd} = [{value}]")
+            self.line(f"else: {odd}.append({value})")
 
     def _macro(self, node: Macro, bound: Bound, known: Locals) -> str:
         items, slot, result = self.value(node.items, bound, known), variable_slot(bound), self._name("U")

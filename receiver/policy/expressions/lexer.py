@@ -6,21 +6,23 @@ Source: CEL language definition, section "Syntax" (lexical rules) and "String an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from receiver.policy.expressions.faults import ExpressionError
 from receiver.policy.expressions.values import INT_MAX, INT_MIN
 
 TokenKind: TypeAlias = Literal["int", "double", "string", "name", "operator", "end"]
 
-_BLANK = re.compile(r"(?:[ \t\n\r\f]|//[^\n]*)*")
-_TOKEN = re.compile(
-    r"(?P<opening>(?:[rR]|[bB][rR]?)?(?:\"\"\"|\'\'\'|[\"\']))"
+_TOKEN = re.compile(  # after blanks and comments
+    r"(?:[ \t\n\r\f]+|//[^\n]*)*"
+    r"(?:(?P<opening>(?:[rR]|[bB][rR]?)?(?:\"\"\"|\'\'\'|[\"\']))"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<double>[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)"
     r"|(?P<int>0x[0-9a-fA-F]+|[0-9]+)"
     r"|(?P<operator>&&|\|\||==|!=|<=|>=|\?\?|[-+*/%!<>?:.,()\[\]{}])"
+    r"|(?P<end>\Z)"
+    r"|(?P<unknown>.))",
+    re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL)
 _PLAIN_ESCAPES = dict(zip("abfnrtv\\?\"'`", "\a\b\f\n\r\t\v\\?\"'`", strict=True))
@@ -54,35 +56,25 @@ class Token(NamedTuple):
     value: str = ""
 
 
-def tokens(text: str) -> Iterator[Token]:
+def tokens(text: str) -> list[Token]:
     """The tokens of a text; the last has kind `end`. Raises ExpressionError."""
-    offset = _skip_blank(text, 0)
-    while offset < len(text):
-        token = _token(text, offset)
-        yield token
-        offset = _skip_blank(text, offset + len(token.text))
-    yield Token("end", "", len(text))
-
-
-def _skip_blank(text: str, offset: int) -> int:
-    match = _BLANK.match(text, offset)
-    return match.end() if match else offset
-
-
-def _token(text: str, offset: int) -> Token:
-    match = _TOKEN.match(text, offset)
-    if match is None:
-        raise _unknown(text, offset)
-    match match.lastgroup:
-        case "opening":
-            return _string(text, offset, match[0])
-        case "int" | "double" as kind:
-            _check_number_end(text, match.end())
-            return Token(kind, match[0], offset)
-        case "name":
-            return Token("name", match[0], offset)
-        case _:
-            return Token("operator", match[0], offset)
+    found: list[Token] = []
+    kind, end = "", 0
+    while kind != "end":
+        match = _TOKEN.match(text, end)
+        assert match is not None
+        assert match.lastgroup is not None
+        kind, offset, end = match.lastgroup, match.start(match.lastgroup), match.end()
+        if kind == "opening":
+            found.append(_string(text, offset, text[offset:end]))
+            end = offset + len(found[-1].text)
+            continue
+        if kind == "unknown":
+            raise _unknown(text, offset)
+        if kind in ("int", "double"):
+            _check_number_end(text, end)
+        found.append(Token(cast("TokenKind", kind), text[offset:end], offset))
+    return found
 
 
 def _unknown(text: str, offset: int) -> ExpressionError:

@@ -144,7 +144,7 @@ def logic(winner: bool, operands: tuple[Run, ...]) -> Run:
     loser = not winner
 
     def run(slots: Slots) -> Value:
-        odd: list[Value | ExpressionFault] | None = None
+        odd: list[Value | ExpressionFault] = []
         for operand in operands:
             value: Value | ExpressionFault
             try:
@@ -156,8 +156,8 @@ def logic(winner: bool, operands: tuple[Run, ...]) -> Run:
             if value is winner:
                 return winner
             if value is not loser:
-                odd = [value] if odd is None else [*odd, value]
-        return loser if odd is None else settle(odd)
+                odd.append(value)
+        return settle(odd) if odd else loser
 
     return run
 

@@ -58,10 +58,12 @@ def parse(text: str) -> Node:
     """The tree of an expression. Raises ExpressionError."""
     if len(text) > MAX_LENGTH:
         raise ExpressionError(MAX_LENGTH, f"longer than {MAX_LENGTH:,} characters")
-    parser = _Parser(list(tokens(text)))
+    stream = tokens(text)
+    parser = _Parser(stream)
     node = parser.expression()
     parser.expect_end()
-    _check_depth(node)
+    if len(stream) > MAX_DEPTH or sum(token.text in MACROS for token in stream) > MAX_MACRO_NESTING:
+        _check_depth(node)  # a tree of few tokens is not deep: each level takes one
     return node
 
 
@@ -85,23 +87,22 @@ class _Parser:
     def __init__(self, stream: list[Token]) -> None:
         self._stream = stream
         self._position = 0
+        self._next = stream[0]
         self._depth = 0
 
-    @property
-    def _next(self) -> Token:
-        return self._stream[self._position]
-
     def _take(self) -> Token:
+        """The next token; behind the last one stands nothing, and nobody asks."""
         token = self._next
         self._position += 1
+        self._next = self._stream[self._position]
         return token
 
     def _at(self, *operators: str) -> bool:
-        return self._next.kind == "operator" and self._next.text in operators
+        return self._next.text in operators  # the text of a string has its quotes, so it is none of these
 
     def _take_if(self, operator: str) -> bool:
-        if self._at(operator):
-            self._position += 1
+        if self._next.text == operator:
+            self._take()
             return True
         return False
 
@@ -122,7 +123,17 @@ class _Parser:
             return ExpressionError(token.offset, f"the expression ends too early{more}")
         if token.kind == "name" and token.text.lower() in _INFIX_HINTS:
             return ExpressionError(token.offset, _INFIX_HINTS[token.text.lower()])
+        if before is not None and (words := self._words()):
+            return ExpressionError(before.offset, f"text goes in quotes: '{words}'")
         return ExpressionError(token.offset, f"unexpected '{token.text}'{more}")
+
+    def _words(self) -> str:
+        """Two or more capitalised words after a comparison, such as a status without its quotes."""
+        start = end = self._position - 1
+        while self._stream[end].kind == "name" and self._stream[end].text.istitle():
+            end += 1
+        compared = start > 0 and self._stream[start - 1].text in ("==", "!=", ",", "[")
+        return " ".join(token.text for token in self._stream[start:end]) if compared and end - start > 1 else ""
 
     def _after(self) -> Token:
         """The token after the next one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ def _collect(node: Node, bound: frozenset[str], found: dict[str, Read]) -> None:
     if path is not None:
         root, steps = path
         if root.name not in bound:
-            text = root.name + "".join(_step_text(step) for step in steps)
+            text = path_text(root.name, steps)
             found.setdefault(text, Read(text, root.name, steps))
         return
     if isinstance(node, Macro):
@@ -75,6 +76,11 @@ def _collect(node: Node, bound: frozenset[str], found: dict[str, Read]) -> None:
         return
     for child in children(node):
         _collect(child, bound, found)
+
+
+def path_text(root: str, steps: Sequence[str | int]) -> str:
+    """A path as expressions write it: no two paths have one text."""
+    return root + "".join(_step_text(step) for step in steps)
 
 
 def _step_text(step: str | int) -> str:

@@ -6,10 +6,10 @@ is where a finding about the node points: its operator, its `[`, its field or fu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 from typing import Literal as OneOf
-from typing import TypeAlias
 
 MacroKind: TypeAlias = OneOf["exists", "all", "filter", "map"]
 MACROS: tuple[MacroKind, ...] = ("exists", "all", "filter", "map")
@@ -139,31 +139,26 @@ Node: TypeAlias = (
 )
 
 
+_CHILDREN: Mapping[type, Callable[[Any], tuple[Node, ...]]] = {  # a table: every check asks, for every node
+    Literal: lambda node: (),  # noqa: ARG005 - has none
+    Name: lambda node: (),  # noqa: ARG005 - has none
+    Select: lambda node: (node.operand,),
+    Unary: lambda node: (node.operand,),
+    Index: lambda node: (node.operand, node.index),
+    Has: lambda node: (node.path,),
+    Binary: lambda node: (node.left, node.right),
+    Logic: lambda node: node.operands,
+    Ternary: lambda node: (node.condition, node.then, node.otherwise),
+    Call: lambda node: node.arguments,
+    Macro: lambda node: (node.items, node.body) if node.where is None else (node.items, node.where, node.body),
+    ListLiteral: lambda node: node.items,
+    MapLiteral: lambda node: tuple(part for entry in node.entries for part in entry),
+}
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes right below a node, in the order of the text."""
-    match node:  # the commonest first
-        case Literal() | Name():
-            return ()
-        case Select(_, operand) | Unary(_, _, operand):
-            return (operand,)
-        case Index(_, operand, index):
-            return (operand, index)
-        case Has(_, path):
-            return (path,)
-        case Binary(_, _, left, right):
-            return (left, right)
-        case Logic(_, _, operands):
-            return operands
-        case Ternary(_, condition, then, otherwise):
-            return (condition, then, otherwise)
-        case Call(_, _, arguments):
-            return arguments
-        case Macro(_, _, items, _, where, body):
-            return (items, body) if where is None else (items, where, body)
-        case ListLiteral(_, items):
-            return items
-        case MapLiteral(_, entries):
-            return tuple(part for entry in entries for part in entry)
+    return _CHILDREN[type(node)](node)
 
 
 def walk(node: Node) -> Iterator[Node]:

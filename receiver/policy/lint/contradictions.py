@@ -13,10 +13,11 @@ from typing import TypeAlias
 from receiver.contract import JsonValue
 from receiver.policy import codes
 from receiver.policy.expressions.expression import Budget, Expression, ExpressionFault
-from receiver.policy.expressions.reads import as_path
-from receiver.policy.expressions.syntax import Binary, ListLiteral, Literal, Logic, Node, Unary
+from receiver.policy.expressions.reads import as_path, path_text
+from receiver.policy.expressions.syntax import Binary, ListLiteral, Literal, Logic, Node, Unary, walk
 from receiver.policy.formula import Formula
 from receiver.policy.lint.absence import always_there
+from receiver.policy.lint.inlining import inlined
 from receiver.policy.lint.placed import Placed, warn_inside
 from receiver.yamltext import Path
 
@@ -48,14 +49,31 @@ def _warn_of_conditions(each: Placed, lists: Mapping[str, JsonValue]) -> None:
         if not expression.roots:
             _warn_of_constant(each, place, formula, _constant(expression))
             continue
-        for part in _parts(expression.node):
+        node = inlined(formula)
+        if "||" in expression.text:
+            _warn_of_any_value(each, place, formula, node)
+        for part in _parts(node):
             for path, test in _tests(part, lists):
                 held = wanted.setdefault(path, _Wanted())
                 held.add(test)
                 if held.impossible and (each.rule.on_missing != "fire" or path in always_there()):
                     said = f"rule {each.rule.id!r} can never fire: no {path} fits {' and '.join(map(str, held.tests))}"
-                    warn_inside(each.findings, place, formula, part.offset, codes.NEVER_FIRES, said)
+                    warn_inside(each.findings, place, formula, max(part.offset, 0), codes.NEVER_FIRES, said)
                     return
+
+
+def _warn_of_any_value(each: Placed, place: Path, formula: Formula, node: Node) -> None:
+    """`x != "A" || x != "B"`, which whatever x is fulfils."""
+    for part in walk(node):
+        if isinstance(part, Logic) and part.operator == "||":
+            unwanted: dict[str, set[tuple[str, Plain]]] = {}
+            for path, test in (found for operand in part.operands for found in _tests(operand, {})):
+                if test.operator == "!=" and len(test.values) == 1:
+                    unwanted.setdefault(path, set()).add(_key(test.values[0]))
+            any_value = [path for path, values in unwanted.items() if len(values) > 1]
+            if any_value:
+                said = f"true whatever {any_value[0]} is: write `&&`, or !({any_value[0]} in [...])"
+                warn_inside(each.findings, place, formula, part.offset, codes.ALWAYS_TRUE, said)
 
 
 def _warn_of_constant(each: Placed, place: Path, formula: Formula, value: bool | None) -> None:
@@ -172,7 +190,7 @@ def _tests(node: Node, lists: Mapping[str, JsonValue]) -> Iterator[tuple[str, _T
 def _of(node: Node, operator: str, values: tuple[Plain, ...] | None, form: str) -> Iterator[tuple[str, _Test]]:
     path = as_path(node)
     if path is not None and values is not None:
-        yield ".".join((path[0].name, *map(str, path[1]))), _Test(operator, values, form)
+        yield path_text(path[0].name, path[1]), _Test(operator, values, form)
 
 
 def _constants(node: Node, lists: Mapping[str, JsonValue]) -> tuple[Plain, ...] | None:

@@ -6,32 +6,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from receiver.contract import ActionSpec, JsonValue
+from receiver.contract import RESULT_PREFIX, ActionSpec
+from receiver.errors import Problem
 from receiver.policy import codes
 from receiver.policy.findings import Findings
 from receiver.policy.lint.absence import Absence, warn_of_absence
 from receiver.policy.lint.contradictions import warn_of_contradictions
 from receiver.policy.lint.evidence import warn_of_weak_evidence
+from receiver.policy.lint.forms import warn_of_forms
 from receiver.policy.lint.placed import Placed, Source, TagFacts, warn_inside, whole
 from receiver.policy.lint.reach import warn_of_unreached
+from receiver.policy.lint.sent import warn_of_uncalled, warn_of_what_is_sent
 from receiver.policy.lint.statuses import warn_of_statuses
 from receiver.policy.lint.words import Words
 from receiver.policy.rules import Selector
-from receiver.yamltext import LEGACY_BOOLEANS
 
 MOST_NAMED = 5  # rules, in one message
 
 
 def lint_document(findings: Findings) -> None:
     """Warnings that need no meaning: words that other YAML readers take for booleans."""
-    document = findings.document
-    for where in document.plain:
-        value: JsonValue = document.value
-        for step in where:
-            value = value[step]  # type: ignore[index]  # the reader's own paths
-        if isinstance(value, str) and value in LEGACY_BOOLEANS:
-            said = f'{value} is text here, but other YAML readers take it for true or false: write "{value}"'
-            findings.warning(where, codes.LEGACY_BOOLEAN, said)
+    for word, (line, column) in findings.document.legacy_booleans():
+        said = f'{word} is text here, but other YAML readers take it for true or false: write "{word}"'
+        findings.problems.append(Problem(findings.document.path, line, column, "warning", codes.LEGACY_BOOLEAN, said))
 
 
 def lint_policy(
@@ -45,17 +42,20 @@ def lint_policy(
     for source in sources:
         kept, absence = whole(source), Absence()
         words.warn_of_document(source)
+        warn_of_forms(source)
         for each in source.placed:
             words.warn_of_rule(source, each)
         for each in kept:
             warn_of_contradictions(each, source.model.lists)
             warn_of_absence(each, absence)
             warn_of_weak_evidence(each, known_tags, actions)
+            warn_of_what_is_sent(each)
             _warn_of_emptiness(each)
             _warn_of_other_events(each)
         _warn_of_no_examples(source)
         sound += kept
     warn_of_unreached(sound)
+    warn_of_uncalled(sources)
     warn_of_statuses(sound, [status for source in sources for status in source.model.status_order or ()])
 
 
@@ -70,7 +70,7 @@ def _warn_of_emptiness(each: Placed) -> None:
 
 def _warn_of_other_events(each: Placed) -> None:
     """`result` and `action` in a rule that also listens to events that have neither."""
-    without = sorted(kind for kind in each.rule.on if not kind.startswith("action."))
+    without = sorted(kind for kind in each.rule.on if not kind.startswith(RESULT_PREFIX))
     if not without:
         return
     for where, formula in each.conditions:

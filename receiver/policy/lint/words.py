@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from receiver.contract import RESULT_PREFIX
 from receiver.policy import codes
 from receiver.policy.document import DEFAULT_EVENTS
-from receiver.policy.expressions.reads import as_path
-from receiver.policy.expressions.syntax import Binary, ListLiteral, Literal, Macro, Node, children
 from receiver.policy.findings import original
 from receiver.policy.formula import Formula
+from receiver.policy.lint.compared import compared
+from receiver.policy.lint.inlining import inlined
 from receiver.policy.lint.placed import Placed, Source, warn_inside
 from receiver.yamltext import Path
 
@@ -83,11 +84,11 @@ class Words:
 
     def warn_of_rule(self, source: Source, each: Placed) -> None:
         """Words in `tags`, `on` and the conditions of a rule."""
-        for where, tag in _tags_with_places(each):
+        for where, tag in (*_tags_with_places(each), *_tags_of_examples(each)):
             self._warn_of_tag(each, where, tag)
         _warn_of_events(each)
         kinds = each.rule.on
-        of_sessions = all(kind in _OF_SESSIONS or kind.startswith("action.") for kind in kinds)
+        of_sessions = all(kind in _OF_SESSIONS or kind.startswith(RESULT_PREFIX) for kind in kinds)
         for where, formula in each.conditions:
             self._warn_of_formula(source, where, formula, of_sessions=of_sessions)
 
@@ -99,16 +100,17 @@ class Words:
             each.findings.warning(where, codes.RESEMBLING_TAG, f"unknown tag {tag!r}; did you mean {close!r}?")
 
     def _warn_of_formula(self, source: Source, where: Path, formula: Formula, *, of_sessions: bool) -> None:
-        if "event" not in formula.expression.roots:
+        expression = formula.expression
+        if not formula.needs and ("event" not in expression.roots or not _holds_text(expression.text)):
             return
-        for path, literal in _compared(formula.expression.node, {}):
+        for path, literal, place, _ in compared(inlined(formula)):
             words = self._by_path.get(path)
             if words is None or not isinstance(literal.value, str) or (words is self._statuses and not of_sessions):
                 continue
             close = self._close(words, literal.value)
             if close:
                 said = f"unknown {words.noun} {literal.value!r}; did you mean {close!r}?"
-                warn_inside(source.findings, where, formula, literal.offset, words.code, said)
+                warn_inside(source.findings, where, formula, place, words.code, said)
 
     def _close(self, words: _Vocabulary, word: str) -> str | None:
         """The known word that an unknown one resembles."""
@@ -129,9 +131,17 @@ def _tags_with_places(each: Placed) -> Iterator[tuple[Path, str]]:
                 yield original(each.findings.document.value, (*each.where, "tags", key, position)), tag
 
 
+def _tags_of_examples(each: Placed) -> Iterator[tuple[Path, str]]:
+    for index, example in enumerate(each.written.examples):
+        tags = example.event.get("tags")
+        for position, tag in enumerate(tags if isinstance(tags, list) else ()):
+            if isinstance(tag, str):  # else it is an error elsewhere
+                yield (*each.where, "examples", index, "event", "tags", position), tag
+
+
 def _warn_of_events(each: Placed) -> None:
     for position, kind in enumerate(each.written.on):
-        if kind in KNOWN_EVENTS or kind.startswith("action."):
+        if kind in KNOWN_EVENTS or kind.startswith(RESULT_PREFIX):
             continue  # whether the action exists is an error elsewhere
         close = difflib.get_close_matches(kind, KNOWN_EVENTS, n=1, cutoff=0.6)
         said = f"unknown event type {kind!r}" + (f"; did you mean {close[0]!r}?" if close else "")
@@ -139,30 +149,5 @@ def _warn_of_events(each: Placed) -> None:
         each.findings.warning(place, codes.UNKNOWN_EVENT, said)
 
 
-def _compared(node: Node, bound: Mapping[str, str]) -> Iterator[tuple[str, Literal]]:
-    """Every constant that is compared with a path, with that path; for the variable of a macro stand its items."""
-    match node:
-        case Binary(_, "==" | "!=", left, Literal() as literal) | Binary(_, "==" | "!=", Literal() as literal, left):
-            yield from _with_path(left, [literal], bound)
-        case Binary(_, "in", left, ListLiteral(_, items)):
-            yield from _with_path(left, items, bound)
-        case Binary(_, "in", Literal() as literal, right):
-            yield from ((f"{path}[]", literal) for path, _ in _with_path(right, [literal], bound))
-    inside = {**bound, node.variable: f"{_path(node.items, bound)}[]"} if isinstance(node, Macro) else bound
-    for child in children(node):
-        yield from _compared(child, inside)
-
-
-def _with_path(node: Node, items: Iterable[Node], bound: Mapping[str, str]) -> Iterator[tuple[str, Literal]]:
-    path = _path(node, bound)
-    if path is not None:
-        yield from ((path, item) for item in items if isinstance(item, Literal))
-
-
-def _path(node: Node, bound: Mapping[str, str]) -> str | None:
-    found = as_path(node)
-    if found is None:
-        return None
-    root, steps = found
-    named = bound.get(root.name, root.name)
-    return named + "".join("[]" if isinstance(step, int) else f".{step}" for step in steps)
+def _holds_text(expression: str) -> bool:
+    return "'" in expression or '"' in expression

@@ -40,7 +40,7 @@ _MOVE_SESSION = (
 )
 _ADD_DECISION = (
     "INSERT INTO decision (event_n, at, actor, policy, policy_sha256, mode, outcome, status, rules_fired,"
-    " rules_undecided, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " rules_undecided, rules_shadow, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LOAD = (
     "SELECT occurred_at, lane, depth, subject_ref, body, document"
@@ -128,7 +128,9 @@ class Intake(Unit):
     def add_decision(self, event_id: str, decision: Decision, at: int, actor: str = "engine") -> None:
         """Store a decision of an event; the newest one is the one that is shown."""
         row = self._event(event_id)
-        policy, fired = decision.policy, [rule.id for rule in decision.rules if rule.fired]
+        policy = decision.policy
+        fired = [rule.id for rule in decision.rules if rule.fired and rule.mode == "enforce"]
+        shadow = [rule.id for rule in decision.rules if rule.fired and rule.mode == "shadow"]
         undecided = [rule.id for rule in decision.rules if rule.fired is None]
         sealed = None
         if row.key is not None:
@@ -146,6 +148,7 @@ class Intake(Unit):
                 storable(decision.status),
                 dump_text(fired),
                 dump_text(undecided),
+                dump_text(shadow),
                 sealed,
             ),
         )
@@ -154,11 +157,13 @@ class Intake(Unit):
         leaf["policy_sha256"] = policy.sha256
         if fired:
             leaf["rules"] = fired
+        if shadow:
+            leaf["shadow"] = shadow
         if decision.status:
             leaf["status"] = decision.status
         if row.tags:
             leaf["tags"] = row.tags
-        self._append(row, leaf, {"decision": sealed}, row.tags, fired)
+        self._append(row, leaf, {"decision": sealed}, row.tags, [*fired, *shadow])
 
     def load_event(self, event_id: str) -> StoredEvent | None:
         """Read an event back. None also once its person was erased: it cannot be decided any more."""

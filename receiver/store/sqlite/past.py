@@ -19,7 +19,7 @@ from receiver.store.vault import SubjectKey, Vault
 _PAST = (
     "SELECT e.n, e.event_id, e.received_at, e.occurred_at, e.depth, e.subject_ref, p.document,"
     " CASE WHEN ? THEN p.body END AS body, d.at, d.policy, d.policy_sha256, d.mode, d.outcome, d.status, d.rules_fired,"
-    " d.rules_undecided, d.document"
+    " d.rules_undecided, d.rules_shadow, d.document"
     " FROM event AS e LEFT JOIN payload AS p USING (n) LEFT JOIN decision AS d"
     " ON ? AND d.n = (SELECT max(newest.n) FROM decision AS newest WHERE newest.event_n = e.n)"
     " WHERE e.n > ? AND e.received_at >= ? AND e.received_at < ? ORDER BY e.n LIMIT ?"
@@ -46,14 +46,16 @@ class _Decided(NamedTuple):
     status: str | None
     rules_fired: str
     rules_undecided: str | None
+    rules_shadow: str | None
     document: bytes | None
 
     def in_short(self, actions: tuple[PlannedAction, ...]) -> Decision:
         """The decision as the columns tell it."""
         fired = [RuleTrace(rule, True, self.mode, 0, ()) for rule in json.loads(self.rules_fired)]
+        shadow = [RuleTrace(rule, True, "shadow", 0, ()) for rule in json.loads(self.rules_shadow or "[]")]
         undecided = [RuleTrace(rule, None, self.mode, 0, ()) for rule in json.loads(self.rules_undecided or "[]")]
         ref = PolicyRef(self.policy, self.policy_sha256, self.mode)
-        return Decision(self.outcome, ref, self.status, (*fired, *undecided), actions)
+        return Decision(self.outcome, ref, self.status, (*fired, *shadow, *undecided), actions)
 
 
 _State = Literal["planned", "awaiting_approval", "skipped"]

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from receiver.audit.search import parse
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject, JsonValue
+from receiver.errors import Unusable
 from receiver.policy.recall import PastEvent
 from receiver.store.documents import iso, iso_or_none
 from receiver.store.port import Page
@@ -100,7 +101,7 @@ class SqliteReader:
         source: str | None = None,
         outcome: str | None = None,
     ) -> Page:
-        """Events, newest first, without their contents. Raises ValueError for a cursor that is none."""
+        """Events, newest first, without their contents. Raises Unusable for a cursor that is none."""
         only = {"session_id = ?": session_id, "source = ?": source}
         only[_DECIDED if outcome == "decided" else _NOT_DECIDED] = outcome
         return self._page(_EVENTS, "n", only, after, limit, _event_item)
@@ -160,7 +161,7 @@ class SqliteReader:
     def actions(
         self, after: str | None = None, limit: int = 50, state: str | None = None, session_id: str | None = None
     ) -> Page:
-        """Actions, newest first. Raises ValueError for a cursor that is none."""
+        """Actions, newest first. Raises Unusable for a cursor that is none."""
         select, by_state = _BY_STATE.get(state or "", (_ACTIONS, "a.state = ?"))
         return self._page(select, "a.n", {by_state: state, "e.session_id = ?": session_id}, after, limit, _action_item)
 
@@ -170,17 +171,17 @@ class SqliteReader:
         return None if row is None else self._action(row)
 
     def reviews(self, after: str | None = None, limit: int = 50, state: str | None = None) -> Page:
-        """Cases for people, newest first. Raises ValueError for a cursor that is none."""
+        """Cases for people, newest first. Raises Unusable for a cursor that is none."""
         return self._page(_REVIEWS, "r.n", {"r.state = ?": state}, after, limit, self._review)
 
     def rejects(self, after: str | None = None, limit: int = 50) -> Page:
-        """Refused deliveries, newest first. Raises ValueError for a cursor that is none."""
+        """Refused deliveries, newest first. Raises Unusable for a cursor that is none."""
         return self._page(_REJECTS, "n", {}, after, limit, _reject_item)
 
     def audit(self, query: str = "", after: str | None = None, limit: int = 50, *, ascending: bool = False) -> Page:
         """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise.
 
-        Raises ValueError for a search or a cursor that is none.
+        Raises Unusable for a search or a cursor that is none.
         """
         pieces, size = build(parse(query)), _size(limit)
         if after is not None:
@@ -190,7 +191,7 @@ class SqliteReader:
         return _paged(rows, size, "idx", _entry_item)
 
     def audit_count(self, query: str = "") -> int:
-        """How many entries fit a search. Raises ValueError for a search that is none."""
+        """How many entries fit a search. Raises Unusable for a search that is none."""
         pieces = build(parse(query))
         return int(self._all(pieces.sql("count(*)"), *pieces.values)[0][0])
 
@@ -205,7 +206,7 @@ class SqliteReader:
         return {**_entry_item(row), "leaf": base64.b64encode(leaf).decode(), "content": json.loads(leaf)}
 
     def policies(self, after: str | None = None, limit: int = 50) -> Page:
-        """Policy versions that were in use, the newest first, without their texts. Raises ValueError for a cursor that
+        """Policy versions that were in use, the newest first, without their texts. Raises Unusable for a cursor that
         is none.
         """
         return self._page(_POLICIES, "rowid", {}, after, limit, _policy_item)
@@ -321,7 +322,7 @@ def _size(limit: int) -> int:
 
 def _cursor(after: str) -> int:
     if not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise ValueError("this is not a cursor; pass `next` of the page before, as it was")
+        raise Unusable("this is not a cursor; pass `next` of the page before, as it was")
     return int(after)
 
 

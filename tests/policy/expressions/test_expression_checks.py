@@ -95,7 +95,7 @@ NAMES = Names(
             "'in' needs a list or a map on its right, not string; for text in text write a.contains(b)",
         ),
         ("size(5)", 5, "size() needs a string, a list or a map, not int"),
-        ("event.tags.contains('x')", 6, "contains() needs strings, not list"),
+        ("event.tags.contains('x')", 6, 'contains() needs strings, not list; write "x" in event.tags'),
         ("event.status.contains(1)", 22, "contains() needs strings, not int"),
         ("event.status.exists(x, true)", 13, "exists() needs a list, not string"),
         ("event.tags.filter(x, x)", 21, "filter() needs a condition that is true or false, not string"),
