@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
-from receiver.cli.excerpt import excerpt, printable
+from receiver.cli.excerpt import MARGIN, MAX_CELLS, excerpt, printable
 from receiver.contract import JsonObject
 from receiver.errors import ConfigurationError, Problem
 
@@ -37,16 +38,38 @@ def print_json(document: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[JsonObject]) -> None:
-    """A table of the named keys."""
+    """A table of the named keys. Where it is wider than the terminal, each row becomes a few lines instead: what is
+    folded cannot be copied, and the next command needs the identifiers.
+    """
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table, out, cells = Table(box=None, header_style="bold", pad_edge=False), console(), []
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(cell(row.get(column))) for column in columns))
-    console().print(table)
+        cells.append([cell(row.get(column)) for column in columns])
+        table.add_row(*map(Text, cells[-1]))
+    if Measurement.get(out, out.options.update(width=10_000), table).maximum <= out.width or out.soft_wrap:
+        out.print(table)
+        return
+    for values in cells:
+        for line in _lines(columns, values, out.width):
+            out.print(Text(line), soft_wrap=True)
+
+
+def _lines(columns: Sequence[str], values: Sequence[str], width: int) -> Iterator[str]:
+    """One row as lines: the first value alone, then the others with their names, broken between two only."""
+    yield values[0]
+    line = ""
+    for column, value in zip(columns[1:], values[1:], strict=True):
+        part = f"  {column.replace('_', ' ')}: {value}"
+        if line and len(line) + len(part) > width:
+            yield line
+            line = ""
+        line += part
+    yield line
 
 
 def cell(value: Any) -> str:
@@ -65,12 +88,13 @@ def print_problems(problems: Iterable[Problem], *, stderr: bool = False) -> None
     from receiver.cli.sources import Sources
 
     sources = Sources()
-    colour = _is_coloured(sys.stderr if stderr else sys.stdout)
+    stream = sys.stderr if stderr else sys.stdout
+    colour, widest = _is_coloured(stream), _width(stream)
     for problem in problems:
         click.echo(_headline(problem), err=stderr, color=colour)
         found = sources.line(problem)
         if found is not None:
-            source, caret = excerpt(found[0], problem.line, found[1])
+            source, caret = excerpt(found[0], problem.line, found[1], widest)
             click.echo(f"{source}\n{click.style(caret, fg=_COLOURS[problem.severity])}", err=stderr, color=colour)
 
 
@@ -78,6 +102,11 @@ def _headline(problem: Problem) -> str:
     place = click.style(printable(f"{problem.path}:{problem.line}:{problem.column}:"), bold=True)
     severity = click.style(problem.severity, fg=_COLOURS[problem.severity], bold=True)
     return f"{place} {severity} {problem.code} {printable(problem.message)}"
+
+
+def _width(stream: TextIO) -> int:
+    """The cells of a source line that are shown."""
+    return shutil.get_terminal_size().columns - MARGIN if stream.isatty() else MAX_CELLS
 
 
 def _is_coloured(stream: TextIO) -> bool:
