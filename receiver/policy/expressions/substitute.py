@@ -31,14 +31,11 @@ def substitute(node: Node, names: Mapping[str, Node]) -> Node:
     """The tree with other trees in the place of free names. A name stays where the tree for it reads one that a macro
     around has taken, and everywhere if the result would be too large.
     """
-    taken = {
-        name: frozenset(part.name for part in walk(tree) if isinstance(part, Name)) for name, tree in names.items()
-    }
-    size = sum(1 for _ in walk(node))
-    for part in walk(node):
-        if isinstance(part, Name) and part.name in names:
-            size += sum(1 for _ in walk(names[part.name]))
-    return _Substitution(names, taken).of(node, frozenset()) if size <= MOST_NODES else node
+    used = {part.name for part in walk(node) if isinstance(part, Name)} & names.keys()
+    free = {name: frozenset(part.name for part in walk(names[name]) if isinstance(part, Name)) for name in used}
+    sizes = {name: sum(1 for _ in walk(names[name])) for name in used}
+    size = sum(sizes.get(part.name, 1) if isinstance(part, Name) else 1 for part in walk(node))
+    return _Substitution(names, free).of(node, frozenset()) if used and size <= MOST_NODES else node
 
 
 class _Substitution:

@@ -17,8 +17,7 @@ from receiver.policy.expressions.reads import as_path, path_text
 from receiver.policy.expressions.syntax import Binary, ListLiteral, Literal, Logic, Node, Unary, walk
 from receiver.policy.formula import Formula
 from receiver.policy.lint.absence import always_there
-from receiver.policy.lint.inlining import inlined
-from receiver.policy.lint.placed import Placed, warn_inside
+from receiver.policy.lint.placed import Placed, Source, warn_inside
 from receiver.yamltext import Path
 
 Plain: TypeAlias = bool | int | float | str
@@ -28,7 +27,7 @@ _LONGEST = 80  # characters of constants in a message
 _STEPS = 1_000  # of evaluation: constant expressions are short
 
 
-def warn_of_contradictions(each: Placed, lists: Mapping[str, JsonValue]) -> None:
+def warn_of_contradictions(each: Placed, source: Source) -> None:
     """What can never be true, and what always is."""
     rule = each.rule
     barred = sorted(rule.selector.all & rule.selector.none)
@@ -37,10 +36,10 @@ def warn_of_contradictions(each: Placed, lists: Mapping[str, JsonValue]) -> None
         said = f"rule {rule.id!r} can never fire: it asks for {', '.join(barred)} and bars it with `none`"
         each.findings.warning((*each.where, "tags"), codes.NEVER_FIRES, said)
     else:
-        _warn_of_conditions(each, lists)
+        _warn_of_conditions(each, source)
 
 
-def _warn_of_conditions(each: Placed, lists: Mapping[str, JsonValue]) -> None:
+def _warn_of_conditions(each: Placed, source: Source) -> None:
     wanted: dict[str, _Wanted] = {
         "event.type": _Wanted(allowed=set(map(_key, each.rule.on)), tests=["the rule's `on`"])
     }
@@ -49,11 +48,11 @@ def _warn_of_conditions(each: Placed, lists: Mapping[str, JsonValue]) -> None:
         if not expression.roots:
             _warn_of_constant(each, place, formula, _constant(expression))
             continue
-        node = inlined(formula)
+        node = source.inlining.of(formula)
         if "||" in expression.text:
             _warn_of_any_value(each, place, formula, node)
         for part in _parts(node):
-            for path, test in _tests(part, lists):
+            for path, test in _tests(part, source.model.lists):
                 held = wanted.setdefault(path, _Wanted())
                 held.add(test)
                 if held.impossible and (each.rule.on_missing != "fire" or path in always_there()):

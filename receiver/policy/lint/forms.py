@@ -15,7 +15,6 @@ from receiver.policy import codes
 from receiver.policy.formula import Formula
 from receiver.policy.lint.compared import Compared, compared, compared_lists
 from receiver.policy.lint.countries import ALPHA_2, ALPHA_3
-from receiver.policy.lint.inlining import inlined
 from receiver.policy.lint.placed import Source, warn_inside
 from receiver.yamltext import Path
 
@@ -54,7 +53,7 @@ def warn_of_forms(source: Source) -> None:
     for where, formula in _formulas(source):
         if formula.expression.roots.isdisjoint(("event", *source.lets)):
             continue
-        node = inlined(formula)
+        node = source.inlining.of(formula)
         found = list(compared(node))
         for each in found:
             said = _odd_score(each) or _odd_date(each)

@@ -12,14 +12,24 @@ from receiver.policy.formula import Formula
 ELSEWHERE = -1  # the offset of what a name stands for: it is in another text
 
 
-def inlined(formula: Formula) -> Node:
-    """The tree of a formula in which a constant or a plain path stands for every `let` name that is one."""
-    plain: dict[str, Node] = {}
-    for let in formula.needs:  # each after those it needs itself
-        node = let.formula.expression.node
+class Inlining:
+    """The plain `let` values of one document. Each is looked at once."""
+
+    def __init__(self) -> None:
+        self._plain: dict[str, Node] = {}
+        self._known: set[str] = set()
+
+    def of(self, formula: Formula) -> Node:
+        """The tree of a formula in which a constant or a plain path stands for every `let` name that is one."""
+        for let in formula.needs:  # each after those it needs itself
+            if let.name not in self._known:
+                self._known.add(let.name)
+                self._learn(let.name, let.formula.expression.node)
+        return substitute(formula.expression.node, self._plain)
+
+    def _learn(self, name: str, node: Node) -> None:
         if isinstance(node, Literal) or as_path(node) is not None:
-            plain[let.name] = _moved(substitute(node, plain))
-    return substitute(formula.expression.node, plain) if plain else formula.expression.node
+            self._plain[name] = _moved(substitute(node, self._plain))
 
 
 def _moved(node: Node) -> Node:

@@ -46,7 +46,7 @@ def lint_policy(
         for each in source.placed:
             words.warn_of_rule(source, each)
         for each in kept:
-            warn_of_contradictions(each, source.model.lists)
+            warn_of_contradictions(each, source)
             warn_of_absence(each, absence)
             warn_of_weak_evidence(each, known_tags, actions)
             warn_of_what_is_sent(each)

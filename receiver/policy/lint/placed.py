@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from receiver.errors import Problem
 from receiver.policy.document import PolicyDocument, RuleDocument
 from receiver.policy.findings import Findings
 from receiver.policy.formula import Formula, Let
+from receiver.policy.lint.inlining import Inlining
 from receiver.policy.rules import Rule
 from receiver.yamltext import Path
 
@@ -47,6 +48,7 @@ class Source:
     model: PolicyDocument
     lets: Mapping[str, Let]
     placed: Sequence[Placed]
+    inlining: Inlining = field(default_factory=Inlining)
 
 
 def warn_inside(findings: Findings, where: Path, formula: Formula, offset: int, code: str, message: str) -> None:

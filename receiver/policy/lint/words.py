@@ -16,7 +16,6 @@ from receiver.policy.document import DEFAULT_EVENTS
 from receiver.policy.findings import original
 from receiver.policy.formula import Formula
 from receiver.policy.lint.compared import compared
-from receiver.policy.lint.inlining import inlined
 from receiver.policy.lint.placed import Placed, Source, warn_inside
 from receiver.yamltext import Path
 
@@ -103,7 +102,7 @@ class Words:
         expression = formula.expression
         if not formula.needs and ("event" not in expression.roots or not _holds_text(expression.text)):
             return
-        for path, literal, place, _ in compared(inlined(formula)):
+        for path, literal, place, _ in compared(source.inlining.of(formula)):
             words = self._by_path.get(path)
             if words is None or not isinstance(literal.value, str) or (words is self._statuses and not of_sessions):
                 continue
