@@ -32,10 +32,12 @@ def substitute(node: Node, names: Mapping[str, Node]) -> Node:
     around has taken, and everywhere if the result would be too large.
     """
     used = {part.name for part in walk(node) if isinstance(part, Name)} & names.keys()
+    if not used:
+        return node
     free = {name: frozenset(part.name for part in walk(names[name]) if isinstance(part, Name)) for name in used}
     sizes = {name: sum(1 for _ in walk(names[name])) for name in used}
     size = sum(sizes.get(part.name, 1) if isinstance(part, Name) else 1 for part in walk(node))
-    return _Substitution(names, free).of(node, frozenset()) if used and size <= MOST_NODES else node
+    return _Substitution(names, free).of(node, frozenset()) if size <= MOST_NODES else node
 
 
 class _Substitution:

@@ -18,6 +18,7 @@ class Inlining:
     def __init__(self) -> None:
         self._plain: dict[str, Node] = {}
         self._known: set[str] = set()
+        self._inlined: dict[str, Node] = {}  # by text: several checks ask for the same
 
     def of(self, formula: Formula) -> Node:
         """The tree of a formula in which a constant or a plain path stands for every `let` name that is one."""
@@ -25,7 +26,12 @@ class Inlining:
             if let.name not in self._known:
                 self._known.add(let.name)
                 self._learn(let.name, let.formula.expression.node)
-        return substitute(formula.expression.node, self._plain)
+        expression = formula.expression
+        if expression.roots.isdisjoint(self._plain):
+            return expression.node
+        if expression.text not in self._inlined:
+            self._inlined[expression.text] = substitute(expression.node, self._plain)
+        return self._inlined[expression.text]
 
     def _learn(self, name: str, node: Node) -> None:
         if isinstance(node, Literal) or as_path(node) is not None:
