@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from receiver.contract import ActionDocument, EventDocument, JsonValue
 from receiver.policy import codes
-from receiver.policy.expressions.check import check
+from receiver.policy.expressions.check import FUNCTIONS, METHODS, check
 from receiver.policy.expressions.expression import (
     Expression,
     ExpressionError,
@@ -20,22 +19,21 @@ from receiver.policy.expressions.expression import (
     shape_of,
     slot_of,
 )
+from receiver.policy.expressions.parser import CONSTANTS, RESERVED
+from receiver.policy.expressions.reads import IDENTIFIER
+from receiver.policy.expressions.syntax import MACROS
 from receiver.policy.findings import Findings
 from receiver.yamltext import Path
 
 MAX_LETS = 1_000  # in one document: each value holds a list of all that it needs
 MOST_NAMED = 8  # of a circle, in one message
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ROOTS = frozenset("event raw result action facts lists".split())
 _EVENT = shape_of(EventDocument)
 _ACTION = shape_of(ActionDocument)
 _KINDS = {str: Kind.STRING, bool: Kind.BOOL, int: Kind.NUMBER, float: Kind.NUMBER}
 # what the language itself takes: its words and functions, and the words that CEL keeps (CEL specification, "Syntax")
-_WORDS = frozenset(
-    "true false null in has size max min startsWith endsWith contains exists all filter map "
-    "as break const continue else for function if import let loop package namespace return var void while".split()
-)
+_WORDS = RESERVED | {*CONSTANTS, *FUNCTIONS, *METHODS, *MACROS, "has"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,7 @@ def _report_circle(findings: Findings, circle: list[str]) -> None:
 def check_names(findings: Findings, section: str, names: Iterable[str]) -> None:
     """Report names that expressions could not use, or would take for something else."""
     for name in names:
-        if not _IDENTIFIER.match(name):
+        if not IDENTIFIER.match(name):
             said = f"{name!r} is no name for expressions: letters, digits and _ only, not a digit first"
         elif name in _WORDS or (section == "let" and name in _ROOTS):
             said = f"{name!r} has a meaning of its own in expressions"

@@ -37,7 +37,7 @@ MAX_DEPTH = 100  # of nesting in the text, and of the tree: everything after the
 
 _LEVELS = {"||": 1, "&&": 2, "??": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 _LEVELS |= dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), 3)
-_CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
+CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _WORD_HINTS = {"and": "write '&&' for and", "or": "write '||' for or", "not": "write '!' for not"}
 # words that other languages put between two values
 _INFIX_HINTS = {
@@ -49,7 +49,7 @@ _INFIX_HINTS = {
     "like": "write text.contains('abc')",
     "between": "write x >= a && x <= b",
 }
-_RESERVED = frozenset(
+RESERVED = frozenset(
     "as break const continue else for function if import let loop package namespace return var void while in".split()
 )
 
@@ -204,7 +204,7 @@ class _Parser:
         token = self._next
         if token.kind != "name":
             raise self._unexpected("; a field name is expected after '.'")
-        if token.text in _CONSTANTS or token.text == "in":
+        if token.text in CONSTANTS or token.text == "in":
             raise ExpressionError(token.offset, f"'{token.text}' is a word of the language; write [\"{token.text}\"]")
         self._take()
         if not self._take_if("("):
@@ -262,11 +262,11 @@ class _Parser:
 
     def _name(self) -> Node:
         token = self._next
-        if token.text in _WORD_HINTS or token.text in _RESERVED:
-            raise self._unexpected(" (a reserved word)" if token.text in _RESERVED else "")
+        if token.text in _WORD_HINTS or token.text in RESERVED:
+            raise self._unexpected(" (a reserved word)" if token.text in RESERVED else "")
         self._take()
-        if token.text in _CONSTANTS:
-            return Literal(token.offset, _CONSTANTS[token.text])
+        if token.text in CONSTANTS:
+            return Literal(token.offset, CONSTANTS[token.text])
         if not self._take_if("("):
             return Name(token.offset, token.text)
         arguments = self._sequence(")", "after the arguments")

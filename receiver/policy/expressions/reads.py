@@ -12,7 +12,7 @@ from receiver.contract import JsonValue
 from receiver.policy.expressions.syntax import Index, Literal, Macro, Name, Node, Select, children
 from receiver.policy.expressions.values import UNDECIDED, Value
 
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +86,4 @@ def path_text(root: str, steps: Sequence[str | int]) -> str:
 def _step_text(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _IDENTIFIER.match(step) else f"[{json.dumps(step)}]"
+    return f".{step}" if IDENTIFIER.match(step) else f"[{json.dumps(step)}]"

@@ -17,11 +17,11 @@ from receiver.policy.expressions.reads import as_path, path_text
 from receiver.policy.expressions.syntax import Binary, ListLiteral, Literal, Logic, Node, Unary, walk
 from receiver.policy.formula import Formula
 from receiver.policy.lint.absence import always_there
+from receiver.policy.lint.compared import MIRRORED
 from receiver.policy.lint.placed import Placed, Source, warn_inside
 from receiver.yamltext import Path
 
 Plain: TypeAlias = bool | int | float | str
-_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _LONGEST = 80  # characters of constants in a message
 _STEPS = 1_000  # of evaluation: constant expressions are short
@@ -178,9 +178,9 @@ def _tests(node: Node, lists: Mapping[str, JsonValue]) -> Iterator[tuple[str, _T
             yield from _of(operand, "==", (False,), "{}")
         case Binary(_, "in", left, right):
             yield from _of(left, "in", _constants(right, lists), "in {}")
-        case Binary(_, operator, Literal(_, constant), right) if operator in _MIRROR and constant is not None:
-            yield from _of(right, _MIRROR[operator], (constant,), _MIRROR[operator] + " {}")
-        case Binary(_, operator, left, Literal(_, constant)) if operator in _MIRROR and constant is not None:
+        case Binary(_, operator, Literal(_, constant), right) if operator in MIRRORED and constant is not None:
+            yield from _of(right, MIRRORED[operator], (constant,), MIRRORED[operator] + " {}")
+        case Binary(_, operator, left, Literal(_, constant)) if operator in MIRRORED and constant is not None:
             yield from _of(left, operator, (constant,), operator + " {}")
         case _:
             yield from _of(node, "==", (True,), "{}")
