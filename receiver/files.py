@@ -101,6 +101,25 @@ def _write(path: Path, content: bytes, like: os.stat_result) -> None:
         os.fsync(descriptor)
 
 
+def put_once(path: Path, content: bytes) -> None:
+    """Write a file that nobody else may read. It appears whole or not at all, and a second process keeps the first
+    one's. Raises OSError.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  # pathlib opens no descriptors
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    flush_folder(path.parent)
+
+
 def flush_folder(folder: Path) -> None:
     """Have on disk which files the folder holds. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\Z")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d|y)\Z")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "y": 365 * 86400.0}
 _SIZE = re.compile(r"([0-9]+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?\Z")
 _BYTES = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 Role = Literal["reader", "pii_reader", "analyst", "operator"]
@@ -19,7 +19,7 @@ def _duration(value: object) -> object:
     if isinstance(value, str):
         match = _DURATION.match(value)
         if not match:
-            raise ValueError("must be a duration such as 500ms, 30s, 5m, 24h or 7d")  # not quoted: may be a ${SECRET}
+            raise ValueError("must be a duration such as 500ms, 30s, 5m or 5y")  # not quoted: may be a ${SECRET}
         return float(match[1]) * _SECONDS[match[2]]
     return value
 
@@ -37,14 +37,21 @@ Duration = Annotated[
     float, BeforeValidator(_duration), Field(gt=0, description="seconds, or text such as 500ms, 30s, 5m, 24h")
 ]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0, description="bytes, or text such as 512KiB, 1MiB")]
+Retention = Annotated[
+    float, BeforeValidator(_duration), Field(ge=0, description="seconds, or text such as 90d, 5y; 0 keeps for good")
+]
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _HOST_NAME = r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
+_URL = r"^https?://[^/?#\s]+(/\S*)?$"
+_ORIGIN = r"^[^\s+\x00-\x1f\x7f]{1,200}$"
 _BASE_URL = r"^https?://[^/?#\s]+/?$"
 Name = Annotated[str, Field(pattern=_NAME)]
 HostName = Annotated[str, Field(pattern=_HOST_NAME)]
 FORMS = {
     _NAME: "must be letters, digits, `-` and `_`, the first of them a letter or digit, at most 64",
     _HOST_NAME: "must be a host, or host:port, without http:// and without a path",
+    _URL: "must be an http(s):// URL",
+    _ORIGIN: "must be a name without blanks and plus signs, such as audit.example.com/face, at most 200 characters",
     _BASE_URL: "must be http(s)://host or http(s)://host:port, without a path",
 }
 
@@ -128,6 +135,47 @@ class ActionsSettings(_Section):
     retry: RetrySettings = RetrySettings()
 
 
+class SyslogSettings(_Section):
+    """An RFC 5424 syslog receiver: `address` is host:port (UDP), or the path of a socket such as /dev/log."""
+
+    address: str = Field(min_length=1)
+
+
+class WebhookSinkSettings(_Section):
+    """A URL that checkpoints are posted to, signed with `secret` as Standard Webhooks has it."""
+
+    url: str = Field(pattern=_URL)
+    secret: str = Field(repr=False)
+
+
+class CheckpointSettings(_Section):
+    """How often the record is signed, and where its checkpoints go beside checkpoints.log: to places that this process
+    cannot rewrite.
+    """
+
+    every: Duration = 1.0
+    stdout: bool = False
+    syslog: SyslogSettings | None = None
+    webhook: WebhookSinkSettings | None = None
+
+
+class RetentionSettings(_Section):
+    """How long what is kept of each class; 0 keeps it. `hookwarden audit prune` and a running server go by it."""
+
+    blob_biometric: Retention = Field(default=0.0, alias="blob.biometric")
+    blob_pii: Retention = Field(default=0.0, alias="blob.pii")
+    entry: Retention = 0.0
+
+
+class AuditSettings(_Section):
+    """The record. `origin` names it in its checkpoints, for good; `queries` are searches with names."""
+
+    origin: str | None = Field(default=None, pattern=_ORIGIN)
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    retention: RetentionSettings = RetentionSettings()
+    queries: dict[Name, str] = {}
+
+
 class Settings(_Section):
     """All of config.yaml but the policy, which the policy room reads itself."""
 
@@ -139,6 +187,7 @@ class Settings(_Section):
     vendors: VendorsSettings = VendorsSettings()
     images: ImagesSettings = ImagesSettings()
     actions: ActionsSettings = ActionsSettings()
+    audit: AuditSettings = AuditSettings()
     policy: Any
 
     @field_validator("policy", mode="before")

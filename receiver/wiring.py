@@ -116,7 +116,9 @@ def is_billable(action: str) -> bool:
 
 def open_configured_store(configuration: Configuration, clock: Callable[[], int] = now_ms) -> Store:
     """The store of a configuration, opened and migrated."""
-    return open_store(configuration.settings.data_dir, clock=clock)
+    settings = configuration.settings
+    audit = settings.audit
+    return open_store(settings.data_dir, clock=clock, origin=audit.origin, sign_every=audit.checkpoints.every)
 
 
 def build(configuration: Configuration, policy: Policy | None = None, clock: Callable[[], int] = now_ms) -> System:

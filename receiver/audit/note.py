@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 _ED25519: Final = b"\x01"
 _ID: Final = 4  # bytes of a key id
 _KEY: Final = 32  # bytes of a public key
-_MARK: Final = "\u2014 "  # an em dash begins a signature line
+SIGNATURE_MARK: Final = "\u2014 "  # an em dash begins a signature line
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]+")
 _MOST_SIGNATURES: Final = 100
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -91,7 +91,7 @@ class Signer:
         if not text.endswith("\n"):
             raise NoteError("the text of a note ends with a line end")
         signature = self.private.sign(text.encode())
-        return f"{text}\n{_MARK}{self.name} {_encoded(self.verifier.id + signature)}\n"
+        return f"{text}\n{SIGNATURE_MARK}{self.name} {_encoded(self.verifier.id + signature)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,9 @@ def _signatures(lines: str) -> Iterator[tuple[str, bytes, bytes]]:
     if len(found) > _MOST_SIGNATURES:
         raise NoteError(f"more than {_MOST_SIGNATURES} signatures")
     for line in found:
-        name, _, encoded = line.removeprefix(_MARK).partition(" ")
+        name, _, encoded = line.removeprefix(SIGNATURE_MARK).partition(" ")
         signature = _decoded(encoded)
-        if not line.startswith(_MARK) or not _NAME.fullmatch(name) or len(signature) <= _ID:
+        if not line.startswith(SIGNATURE_MARK) or not _NAME.fullmatch(name) or len(signature) <= _ID:
             raise NoteError("a signature line that cannot be read")
         yield name, signature[:_ID], signature[_ID:]
 

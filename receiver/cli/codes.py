@@ -31,6 +31,8 @@ CURES: Mapping[str, str] = {
     "S003": "install the newer version",
     "S004": "put the two back together from one backup",
     "S005": "install a newer Python or SQLite",
+    "S006": "put `signing.key` back from your backup",
+    "S007": "write the name it was begun under into `audit: origin:`, or none",
 }
 
 

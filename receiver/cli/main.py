@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, Final
 
 import click
 
+from receiver.cli.lazy import LazyGroup
 from receiver.errors import ConfigurationError, Conflict, HookwardenError, NotFound
-from receiver.suggestion import suggestion
 
 _COMMANDS: Final[Mapping[str, str]] = {  # name: module and what it is called there, in the order of a first day
     "demo": "demo:demo",
@@ -27,24 +26,12 @@ _COMMANDS: Final[Mapping[str, str]] = {  # name: module and what it is called th
     "actions": "records:actions",
     "reviews": "records:reviews",
     "rejects": "records:rejects",
-    "audit": "records:audit",
+    "audit": "audit:audit",
 }
 
 
-class _Commands(click.Group):
+class _Commands(LazyGroup):
     """The commands. What they raise on purpose ends in a message and the right exit status."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """One of them, imported now."""
-        if cmd_name not in _COMMANDS:
-            ctx.fail(f"no such command {cmd_name!r}{suggestion(cmd_name, _COMMANDS)}")
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(f"receiver.cli.{module}"), name)
-        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -63,7 +50,9 @@ class _Commands(click.Group):
             sys.exit(UNUSABLE)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="hookwarden")
 def main() -> None:
     """Receive signed identity-verification webhooks, decide by a YAML policy, act, and keep the record.

@@ -1,4 +1,4 @@
-"""`hookwarden events`, `actions`, `reviews`, `rejects` and `audit`: what is stored, and what people do with it."""
+"""`hookwarden events`, `actions`, `reviews` and `rejects`: what is stored, and what people do with it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EVENT_COLUMNS = ("event_id", "received_at", "source", "type", "session_id", "sta
 ACTION_COLUMNS = ("action_id", "name", "rule", "session_id", "state", "attempts", "planned_at", "reason")
 REVIEW_COLUMNS = ("review_id", "opened_at", "queue", "priority", "session_id", "rule", "state", "reason")
 REJECT_COLUMNS = ("at", "source", "client", "reason", "body_bytes")
-ENTRY_COLUMNS = ("idx", "at", "kind", "actor", "event_id", "session_id", "rule", "outcome")
 
 STATES = click.Choice((*UNFINISHED_STATES, *FINISHED_STATES))
 
 
-def _show_page(page: Page, columns: tuple[str, ...], as_json: bool) -> None:
+def show_page(page: Page, columns: tuple[str, ...], as_json: bool) -> None:
+    """Print one page of a list."""
     if as_json:
         print_json({"items": page.items, "next": page.next})
         return
@@ -34,15 +34,17 @@ def _show_page(page: Page, columns: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"more: --after {page.next}")
 
 
-def _page(ask: Callable[[], Page], columns: tuple[str, ...], as_json: bool) -> None:
+def page_or_usage(ask: Callable[[], Page], columns: tuple[str, ...], as_json: bool) -> None:
+    """Print the page that was asked for; what cannot be asked is a usage error."""
     try:
         page = ask()
     except Unusable as fault:
         raise click.UsageError(str(fault)) from None
-    _show_page(page, columns, as_json)
+    show_page(page, columns, as_json)
 
 
-def _one(document: JsonObject | None, what: str) -> JsonObject:
+def found(document: JsonObject | None, what: str) -> JsonObject:
+    """The document, or the end of the command."""
     if document is None:
         raise click.ClickException(f"no {what}")
     return document
@@ -64,7 +66,7 @@ def events() -> None:
 def list_events(store: Store, limit: int, after: str | None, as_json: bool, **only: str | None) -> None:
     """List events, newest first."""
     with store.read() as reader:
-        _page(lambda: reader.events(after, limit, **only), EVENT_COLUMNS, as_json)
+        page_or_usage(lambda: reader.events(after, limit, **only), EVENT_COLUMNS, as_json)
 
 
 @events.command("show")
@@ -75,7 +77,7 @@ def list_events(store: Store, limit: int, after: str | None, as_json: bool, **on
 def show_event(store: Store, event_id: str, raw: bool, as_json: bool) -> None:
     """Show one event whole: what came, which rules were looked at, what was done."""
     with store.read() as reader:
-        document = _one(reader.event(event_id, raw=raw), f"event {event_id}")
+        document = found(reader.event(event_id, raw=raw), f"event {event_id}")
     if as_json:
         print_json(document)
         return
@@ -128,7 +130,7 @@ def actions() -> None:
 def list_actions(store: Store, limit: int, after: str | None, as_json: bool, **only: str | None) -> None:
     """List actions, newest first."""
     with store.read() as reader:
-        _page(lambda: reader.actions(after, limit, **only), ACTION_COLUMNS, as_json)
+        page_or_usage(lambda: reader.actions(after, limit, **only), ACTION_COLUMNS, as_json)
 
 
 @actions.command("show")
@@ -138,7 +140,7 @@ def list_actions(store: Store, limit: int, after: str | None, as_json: bool, **o
 def show_action(store: Store, action_id: str, as_json: bool) -> None:
     """Show one action with its attempts and its result."""
     with store.read() as reader:
-        document = _one(reader.action(action_id), f"action {action_id}")
+        document = found(reader.action(action_id), f"action {action_id}")
     if as_json:
         print_json(document)
         return
@@ -158,7 +160,7 @@ def _deed(name: str, what: str) -> click.Command:
 
         store.submit(lambda tx: act(tx, name, action_id, actor(), now_ms(), reason)).result()
         with store.read() as reader:
-            document = _one(reader.action(action_id), f"action {action_id}")
+            document = found(reader.action(action_id), f"action {action_id}")
         click.echo(f"{action_id} is now {document['state']}")
 
     return deed
@@ -184,7 +186,7 @@ def reviews() -> None:
 def list_reviews(store: Store, limit: int, after: str | None, state: str | None, as_json: bool) -> None:
     """List cases, newest first."""
     with store.read() as reader:
-        _page(lambda: reader.reviews(after, limit, state=state), REVIEW_COLUMNS, as_json)
+        page_or_usage(lambda: reader.reviews(after, limit, state=state), REVIEW_COLUMNS, as_json)
 
 
 @reviews.command("resolve")
@@ -208,55 +210,4 @@ def resolve_review(store: Store, review_id: str, resolution: str, note: str) -> 
 def rejects(store: Store, limit: int, after: str | None, as_json: bool) -> None:
     """Refused deliveries, newest first, with the reason that the sender was not told."""
     with store.read() as reader:
-        _page(lambda: reader.rejects(after, limit), REJECT_COLUMNS, as_json)
-
-
-@click.group()
-def audit() -> None:
-    """The record: every event, decision, action and operator's act, in order."""
-
-
-@audit.command("search", context_settings={"ignore_unknown_options": True})
-@click.argument("query", required=False, default="")
-@with_store
-@limit_option
-@after_option
-@json_option
-def search_audit(store: Store, query: str, limit: int, after: str | None, as_json: bool) -> None:
-    """Search the record, newest first.
-
-    QUERY is made of key:value terms, such as 'tag:DUPLICATED_FACE -outcome:echo created:2026-11-01..2026-11-30'.
-    """
-    with store.read() as reader:
-        _page(lambda: reader.audit(query, after, limit), ENTRY_COLUMNS, as_json)
-
-
-@audit.command("show")
-@click.argument("idx", type=int)
-@with_store
-@json_option
-def show_entry(store: Store, idx: int, as_json: bool) -> None:
-    """Show one entry of the record."""
-    with store.read() as reader:
-        document = _one(reader.audit_entry(idx), f"entry {idx}")
-    if as_json:
-        print_json(document)
-    else:
-        print_table(("key", "value"), [{"key": key, "value": value} for key, value in document.items()])
-
-
-@audit.command("count", context_settings={"ignore_unknown_options": True})
-@click.argument("query", required=False, default="")
-@with_store
-@json_option
-def count_entries(store: Store, query: str, as_json: bool) -> None:
-    """Count the entries that fit a search."""
-    with store.read() as reader:
-        try:
-            count = reader.audit_count(query)
-        except Unusable as fault:
-            raise click.UsageError(str(fault)) from None
-    if as_json:
-        print_json({"count": count})
-    else:
-        click.echo(count)
+        page_or_usage(lambda: reader.rejects(after, limit), REJECT_COLUMNS, as_json)

@@ -10,4 +10,6 @@ STORE_CODES: Mapping[str, str] = {
     "S003": "the record was made by a newer Hookwarden",
     "S004": "the record and keys.db do not belong together",
     "S005": "SQLite is too old",
+    "S006": "the key that checkpoints are signed with is missing, or is no key",
+    "S007": "the log was begun under another name",
 }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
-from receiver.files import flush_folder
+from receiver.files import put_once
 from receiver.store.vault import KEY_BYTES, misfit
 
 
@@ -33,17 +32,5 @@ def check(master_key: bytes, keys: Path) -> bytes:
 
 
 def make(path: Path) -> None:
-    """Write a new key. The file appears whole or not at all, and a second process keeps the first one's."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    flush_folder(path.parent)
+    """Write a new key, unless another process is first."""
+    put_once(path, (secrets.token_hex(KEY_BYTES) + "\n").encode("ascii"))

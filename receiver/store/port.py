@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
+from receiver.audit.note import Verifier
 from receiver.contract import ActionState, Decision, Event, EventDocument, JsonObject, Outcome, PlannedAction, Verified
 from receiver.policy.recall import PastEvent
 
@@ -210,6 +211,10 @@ class Transaction(Protocol):
         """Append an entry that stands for itself: a policy taken into use, an export, a start."""
         ...
 
+    def ask_checkpoint(self) -> None:
+        """Have the commit that this job belongs to signed, however short a time ago the last one was."""
+        ...
+
     def probe(self) -> None:
         """Write something that leaves no trace: it fails where nothing could be written."""
         ...
@@ -275,6 +280,18 @@ class Reader(Protocol):
         """One entry with its leaf bytes (base64)."""
         ...
 
+    def tree_size(self) -> int:
+        """How many entries the record has, and so how many leaves its tree."""
+        ...
+
+    def tile(self, level: int, number: int) -> bytes:
+        """The hashes of a tile of the tree (`receiver/audit/tree.py`); empty for one that is not there."""
+        ...
+
+    def checkpoint(self, at_least: int = 0) -> str | None:
+        """The newest signed note; None where none covers that many entries yet."""
+        ...
+
     def policies(self, after: str | None = None, limit: int = 50) -> Page:
         """Policy versions that were in use, the newest first, without their texts."""
         ...
@@ -313,6 +330,11 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Reader]:
         """A consistent view for reading; works beside the writer and beside other processes."""
+        ...
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key that checks the checkpoints of this store's record."""
         ...
 
     def on_commit(self, wake: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from receiver.audit.note import Verifier
 from receiver.contract import (
     ActionCall,
     ActionSpec,
@@ -163,6 +164,10 @@ class WatchedStore:
 
     def read(self) -> AbstractContextManager[Reader]:
         return self.store.read()
+
+    @property
+    def verifier(self) -> Verifier:
+        return self.store.verifier
 
     def on_commit(self, wake: Callable[[], None]) -> None:
         self.store.on_commit(wake)

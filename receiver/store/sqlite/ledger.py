@@ -1,4 +1,4 @@
-"""What one commit appends to the record: entries, the tables that find them, running counts.
+"""What one commit appends to the record: entries, their place in the tree, the tables that find them, running counts.
 
 Gathered while the jobs of a batch run, written in a few statements at its end. The index of the next entry is read
 inside the transaction, under the write lock: several processes may append, and none can take another's index.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from receiver.audit.leaf import VERSION, Leaf, encode
+from receiver.audit.tree import leaf_hash
 from receiver.store.sqlite.text import storable
+from receiver.store.sqlite.tiles import Tiles
 
 MS_PER_HOUR: Final = 3_600_000
 TAGS_FOUND_BY: Final = 1000  # tags of one entry that a search can find it by
@@ -20,7 +22,7 @@ _HEAD = "SELECT max(idx) FROM entry"
 _ADD_ENTRY = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_TAG = "INSERT OR IGNORE INTO entry_tag VALUES (?, ?)"
 _ADD_RULE = "INSERT OR IGNORE INTO entry_rule VALUES (?, ?)"
-_ADD_SESSION = "INSERT INTO session_ref VALUES (?, ?)"
+_ADD_SESSION = "INSERT OR IGNORE INTO session_ref VALUES (?, ?)"
 _ADD_HOUR = (
     "INSERT INTO entry_hour VALUES (?, ?, ?) ON CONFLICT (hour) DO UPDATE SET"
     " first_idx = min(first_idx, excluded.first_idx), last_idx = max(last_idx, excluded.last_idx)"
@@ -32,18 +34,25 @@ class Ledger:
     """One per batch. `mark` and `rewind` undo what a job that failed had gathered."""
 
     def __init__(self) -> None:
+        self._first = 0
         self._next = 0
-        self._entries: list[tuple[object, ...]] = []
+        self._entries: list[tuple[Any, ...]] = []
         self._tags: list[tuple[str, int]] = []
         self._rules: list[tuple[str, int]] = []
         self._sessions: list[tuple[str, int]] = []
         self._tallies: list[tuple[str, str, int]] = []
         self.woke = False  # an action was planned or freed
+        self.sign = False  # somebody waits for a checkpoint that covers this batch
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Find where the record ends."""
         head = connection.execute(_HEAD).fetchone()[0]
-        self._next = 0 if head is None else head + 1
+        self._first = self._next = 0 if head is None else head + 1
+
+    @property
+    def size(self) -> int:
+        """Entries in the record, with those gathered here."""
+        return self._next
 
     def mark(self) -> tuple[int, ...]:
         """How far it has come."""
@@ -106,12 +115,12 @@ class Ledger:
         ):
             if rows:
                 connection.executemany(sql, rows)
+        if self._entries:
+            Tiles(connection).append(self._first, [leaf_hash(row[1]) for row in self._entries])
 
     def _hours(self) -> list[tuple[int, int, int]]:
         spans: dict[int, tuple[int, int]] = {}
         for index, _, at, *_rest in self._entries:
-            assert isinstance(index, int)
-            assert isinstance(at, int)
             hour = at // MS_PER_HOUR
             spans[hour] = (spans[hour][0] if hour in spans else index, index)
         return [(hour, first, last) for hour, (first, last) in spans.items()]

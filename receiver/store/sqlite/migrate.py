@@ -7,15 +7,20 @@ one transaction, taken with the write lock, so that of two processes that start 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 from sqlite_utils import Database, Migrations
 
+from receiver.store.sqlite import tiles
 from receiver.store.vault import misfit
 
 _SET = "hookwarden"
+_AFTERWARDS: Final[Mapping[str, Callable[[sqlite3.Connection], None]]] = {  # what SQL alone cannot work out
+    "0003_proof": tiles.fill,
+}
 
 
 def shipped() -> dict[str, str]:
@@ -30,7 +35,7 @@ def migrate(connection: sqlite3.Connection, path: Path, scripts: Mapping[str, st
     database = Database(connection, execute_plugins=False)
     migrations = Migrations(_SET)
     for name, sql in scripts.items():
-        migrations(name=name)(_step(sql))
+        migrations(name=name)(_step(sql, _AFTERWARDS.get(name)))
     connection.execute("BEGIN IMMEDIATE")
     try:
         unknown = [done.name for done in migrations.applied(database) if done.name not in scripts]
@@ -52,13 +57,16 @@ def migrate(connection: sqlite3.Connection, path: Path, scripts: Mapping[str, st
 class _step:  # noqa: N801  # used like the function that Migrations takes
     """One script as the function that sqlite-utils runs."""
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, sql: str, afterwards: Callable[[sqlite3.Connection], None] | None) -> None:
         self._statements = list(statements(sql))
+        self._afterwards = afterwards
         self.__name__ = "step"
 
     def __call__(self, database: Database, /) -> None:
         for statement in self._statements:
             database.conn.execute(statement)
+        if self._afterwards is not None:
+            self._afterwards(database.conn)
 
 
 def statements(sql: str) -> Iterator[str]:

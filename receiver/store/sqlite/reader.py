@@ -7,15 +7,12 @@ object it stood in says `"erased": true`.
 
 from __future__ import annotations
 
-import base64
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from receiver.audit.search import parse
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject, JsonValue
-from receiver.errors import Unusable
 from receiver.policy.recall import PastEvent
 from receiver.store.documents import iso, iso_or_none
 from receiver.store.port import Page
@@ -29,7 +26,7 @@ from receiver.store.sqlite.places import (
     result_place,
     review_place,
 )
-from receiver.store.sqlite.search import build
+from receiver.store.sqlite.record import Record
 from receiver.store.sqlite.text import storable
 from receiver.store.sqlite.unit import actions_of, unsealed_json
 from receiver.store.vault import SubjectKey, Vault
@@ -75,22 +72,16 @@ _BY_STATE = {
 }
 _SESSIONS = "SELECT source, status, occurred_at, updated_at FROM session WHERE session_id = ? ORDER BY updated_at DESC"
 _LABELS = "SELECT label, source, action_id, at FROM label WHERE session_id = ? ORDER BY at, label"
-_ENTRY_COLUMNS = (
-    "e.idx, e.at, e.kind, e.actor, e.event_id, e.action_id,"
-    " (SELECT session_id FROM event WHERE event.event_id = e.event_id) AS session_id,"
-    " e.type, e.rule, e.outcome, e.policy_sha256, e.source"
-)
-_ENTRY = f"SELECT {_ENTRY_COLUMNS}, e.leaf FROM entry AS e WHERE e.idx = ?"  # noqa: S608  # constants
 _POLICIES = "SELECT rowid AS n, sha256, name, author, at FROM policy"
 _POLICY = "SELECT sha256, name, author, at, text FROM policy WHERE sha256 = ?"
 _TALLIES = "SELECT name, key, n FROM tally"
 
 
-class SqliteReader:
+class SqliteReader(Record):
     """One view, in one read transaction that its owner begins and ends."""
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._vault = vault
 
     def events(
@@ -178,33 +169,6 @@ class SqliteReader:
         """Refused deliveries, newest first. Raises Unusable for a cursor that is none."""
         return self._page(_REJECTS, "n", {}, after, limit, _reject_item)
 
-    def audit(self, query: str = "", after: str | None = None, limit: int = 50, *, ascending: bool = False) -> Page:
-        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise.
-
-        Raises Unusable for a search or a cursor that is none.
-        """
-        pieces, size = build(parse(query)), _size(limit)
-        if after is not None:
-            pieces.where(f"{pieces.index} {'>' if ascending else '<'} ?", _cursor(after))
-        tail = f" ORDER BY {pieces.index} {'ASC' if ascending else 'DESC'} LIMIT ?"
-        rows = self._all(pieces.sql(_ENTRY_COLUMNS, tail), *pieces.values, size + 1)
-        return _paged(rows, size, "idx", _entry_item)
-
-    def audit_count(self, query: str = "") -> int:
-        """How many entries fit a search. Raises Unusable for a search that is none."""
-        pieces = build(parse(query))
-        return int(self._all(pieces.sql("count(*)"), *pieces.values)[0][0])
-
-    def audit_entry(self, idx: int) -> JsonObject | None:
-        """One entry with its leaf bytes (base64), and the leaf as an object."""
-        if idx >= 1 << 63:
-            return None
-        row = self._one(_ENTRY, idx)
-        if row is None:
-            return None
-        leaf: bytes = row["leaf"]
-        return {**_entry_item(row), "leaf": base64.b64encode(leaf).decode(), "content": json.loads(leaf)}
-
     def policies(self, after: str | None = None, limit: int = 50) -> Page:
         """Policy versions that were in use, the newest first, without their texts. Raises Unusable for a cursor that
         is none.
@@ -238,29 +202,6 @@ class SqliteReader:
     def past_count(self, since: int, until: int) -> int:
         """How many events were received in that time."""
         return Past(self._connection, self._vault).count(since, until)
-
-    def _page(
-        self,
-        select: str,
-        number: str,
-        only: Mapping[str, str | None],
-        after: str | None,
-        limit: int,
-        item: Callable[[sqlite3.Row], JsonObject],
-    ) -> Page:
-        """One page of a list; `only` maps conditions to the value for all their places."""
-        conditions, values = [], list[str | int]()
-        for condition, value in only.items():
-            if value is not None:
-                conditions.append(condition)
-                values += [storable(value)] * condition.count("?")
-        if after is not None:
-            conditions.append(f"{number} < ?")
-            values.append(_cursor(after))
-        size = _size(limit)
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        rows = self._all(f"{select}{where} ORDER BY {number} DESC LIMIT ?", *values, size + 1)
-        return _paged(rows, size, "n", item)
 
     def _decision(self, row: sqlite3.Row, *, whole: bool = False) -> JsonObject:
         """A decision as it was sealed; what stands in the clear where it was erased."""
@@ -305,30 +246,6 @@ class SqliteReader:
         if document["reason"] is None:
             document["erased"] = True
         return document
-
-    def _all(self, sql: str, *values: str | int) -> list[sqlite3.Row]:
-        return self._connection.execute(sql, values).fetchall()
-
-    def _one(self, sql: str, value: str | int) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._connection.execute(
-            sql, (storable(value) if isinstance(value, str) else value,)
-        ).fetchone()
-        return row
-
-
-def _size(limit: int) -> int:
-    return max(1, min(limit, MAX_LIMIT))
-
-
-def _cursor(after: str) -> int:
-    if not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise Unusable("this is not a cursor; pass `next` of the page before, as it was")
-    return int(after)
-
-
-def _paged(rows: Sequence[sqlite3.Row], size: int, number: str, item: Callable[[sqlite3.Row], JsonObject]) -> Page:
-    items = [item(row) for row in rows[:size]]
-    return Page(items, str(rows[size - 1][number]) if len(rows) > size else None)
 
 
 def _ms(seconds: int | None) -> int | None:
@@ -382,20 +299,3 @@ def _reject_item(row: sqlite3.Row) -> JsonObject:
 
 def _policy_item(row: sqlite3.Row) -> JsonObject:
     return {"sha256": row["sha256"], "name": row["name"], "author": row["author"], "at": iso(row["at"])}
-
-
-def _entry_item(row: sqlite3.Row) -> JsonObject:
-    document: JsonObject = {"idx": row["idx"], "at": iso(row["at"])}
-    names = (
-        "kind",
-        "actor",
-        "event_id",
-        "action_id",
-        "session_id",
-        "type",
-        "rule",
-        "outcome",
-        "policy_sha256",
-        "source",
-    )
-    return document | {name: row[name] for name in names}

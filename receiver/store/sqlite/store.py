@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -10,12 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
+from receiver.audit.note import Signer, Verifier
 from receiver.errors import StoreUnavailable
-from receiver.store.master import check, read_or_make
+from receiver.store import master, signing
+from receiver.store.checkpoints import CheckpointLog
 from receiver.store.port import Transaction
 from receiver.store.sqlite.connect import Mooring, connect_keys, connect_main, connect_reader
 from receiver.store.sqlite.ledger import Ledger
 from receiver.store.sqlite.migrate import migrate, shipped
+from receiver.store.sqlite.notary import Notary
 from receiver.store.sqlite.reader import SqliteReader
 from receiver.store.sqlite.transaction import SqliteTransaction
 from receiver.store.sqlite.writer import Writer
@@ -30,7 +34,16 @@ IDLE_READERS: Final = 4  # connections kept open for the next reader
 class SqliteStore:
     """The store of one data folder, open. Several processes may have the same folder open."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, keyring: Keyring, rejects_kept: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        keyring: Keyring,
+        notary: Notary,
+        verifier: Verifier,
+        rejects_kept: int,
+    ) -> None:
+        self.verifier = verifier
         self._path = path
         self._connection = connection
         self._keyring = keyring
@@ -41,7 +54,7 @@ class SqliteStore:
         def transaction(ledger: Ledger) -> Transaction:
             return SqliteTransaction(connection, ledger, vault, rejects_kept)
 
-        self._writer = Writer(connection, vault, transaction)
+        self._writer = Writer(connection, vault, notary, transaction)
 
     def submit(self, job: Callable[[Transaction], T]) -> Future[T]:
         """Run a job in the next commit. The future raises what the job raised, or StoreUnavailable."""
@@ -125,35 +138,56 @@ class _View:
 
 
 def open_store(
-    data_dir: Path, *, clock: Callable[[], int], master_key: bytes | None = None, rejects_kept: int = 10_000
+    data_dir: Path,
+    *,
+    clock: Callable[[], int],
+    master_key: bytes | None = None,
+    rejects_kept: int = 10_000,
+    origin: str | None = None,
+    sign_every: float = 1.0,
 ) -> SqliteStore:
     """Open the store in `data_dir`, making and migrating what is missing. `clock` gives Unix milliseconds.
 
-    Files: `hookwarden.db`, `keys.db`, and `master.key` unless a 32-byte `master_key` is given. Raises
-    ConfigurationError when the files do not fit each other, the key or this program; StoreUnavailable when the folder
-    or its files cannot be used.
+    Files: `hookwarden.db`, `keys.db`, `signing.key`, `checkpoints.log`, and `master.key` unless a 32-byte `master_key`
+    is given. `origin` names the log in its checkpoints (drawn at random without), at most one of which is signed in
+    `sign_every` seconds.
+
+    Raises ConfigurationError when the files do not fit each other, the key or this program; StoreUnavailable when the
+    folder or its files cannot be used.
     """
     try:
-        return _open(data_dir, clock, master_key, rejects_kept)
+        return _open(data_dir, clock, master_key, rejects_kept, origin, sign_every)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnavailable(f"the store in {data_dir} cannot be opened: {error}") from error
 
 
-def _open(data_dir: Path, clock: Callable[[], int], master_key: bytes | None, rejects_kept: int) -> SqliteStore:
+def _open(
+    data_dir: Path,
+    clock: Callable[[], int],
+    master_key: bytes | None,
+    rejects_kept: int,
+    origin: str | None,
+    sign_every: float,
+) -> SqliteStore:
     path, keys = data_dir / "hookwarden.db", data_dir / "keys.db"
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise misfit(path, "S005", f"needs SQLite {oldest} or newer; this Python has {sqlite3.sqlite_version}")
     if not data_dir.exists():
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    master = check(master_key, keys) if master_key is not None else read_or_make(data_dir / "master.key", keys)
-    keyring = Keyring(keys, master, connect_keys, clock)
+    if master_key is not None:
+        wrapping = master.check(master_key, keys)
+    else:
+        wrapping = master.read_or_make(data_dir / "master.key", keys)
+    keyring = Keyring(keys, wrapping, connect_keys, clock)
     connection = connect_main(path)
     try:
         keyring.check_files = Mooring(path, keys).check
         migrate(connection, path, shipped())
         _bind(connection, path, keyring)
-        return SqliteStore(path, connection, keyring, rejects_kept)
+        signer = _signer(connection, path, origin)
+        notary = Notary(connection, signer, CheckpointLog(data_dir / "checkpoints.log"), clock, sign_every)
+        return SqliteStore(path, connection, keyring, notary, signer.verifier, rejects_kept)
     except BaseException:
         connection.close()
         raise
@@ -165,3 +199,14 @@ def _bind(connection: sqlite3.Connection, path: Path, keyring: Keyring) -> None:
     (bound,) = connection.execute("SELECT value FROM meta WHERE name = 'keyring'").fetchone()
     if bound != keyring.fingerprint:
         raise misfit(path, "S004", "was not made with the keys.db beside it; put the two back together")
+
+
+def _signer(connection: sqlite3.Connection, path: Path, origin: str | None) -> Signer:
+    """Who signs the record. A log has one name for good."""
+    drawn = origin or f"hookwarden.local/{secrets.token_hex(8)}"
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('origin', ?)", (drawn,))
+    (bound,) = connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
+    if origin not in (None, bound):
+        raise misfit(path, "S007", f"is the log {bound!r}, not {origin!r}: set `audit: {{origin: {bound}}}`")
+    (signed,) = connection.execute("SELECT count(*) FROM checkpoint").fetchone()
+    return Signer(bound, signing.read_or_make(path.with_name("signing.key"), signed_before=signed > 0))

@@ -18,9 +18,11 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
+from receiver.audit.tree import TreeError
 from receiver.errors import StoreUnavailable
 from receiver.store.port import Transaction
 from receiver.store.sqlite.ledger import Ledger
+from receiver.store.sqlite.notary import Notary
 
 T = TypeVar("T")
 
@@ -88,10 +90,15 @@ class Writer:
     """The one thread that writes. `transaction` makes a job's view of the transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, keys: Keys, transaction: Callable[[Ledger], Transaction]
+        self,
+        connection: sqlite3.Connection,
+        keys: Keys,
+        notary: Notary,
+        transaction: Callable[[Ledger], Transaction],
     ) -> None:
         self._connection = connection
         self._keys = keys
+        self._notary = notary
         self._transaction = transaction
         self._waiting: SimpleQueue[Ticket] = SimpleQueue()
         self._gate = threading.Lock()
@@ -138,15 +145,20 @@ class Writer:
         going = True
         while going:
             batch, going = self._gather()
-            if batch:
+            if batch or self._notary.wait() == 0:
                 woke = self._write(batch)
                 _tell_all(batch)
                 if woke:
                     self._wake()
+        if self._notary.wait() is not None:
+            self._write([], sign=True)
 
     def _gather(self) -> tuple[list[Ticket], bool]:
-        """The next batch, and whether more may come."""
-        first = self._waiting.get()
+        """The next batch, and whether more may come. Empty also when it is time to sign what came before."""
+        try:
+            first = self._waiting.get(timeout=self._notary.wait())
+        except Empty:
+            return [], True
         if first is _END:
             return [], False
         batch = [first]
@@ -161,7 +173,7 @@ class Writer:
         self._last = len(batch)
         return batch, True
 
-    def _write(self, batch: list[Ticket]) -> bool:
+    def _write(self, batch: list[Ticket], *, sign: bool = False) -> bool:
         """Run the jobs and commit them. True: an action was planned or freed."""
         ledger = Ledger()
         try:
@@ -171,8 +183,10 @@ class Writer:
             for ticket in batch:
                 self._run_job(ticket, ledger)
             ledger.flush(self._connection)
+            self._notary.attend(ledger.size, now=sign or ledger.sign)
             self._keys.commit()
             self._connection.execute("COMMIT")
+            self._notary.committed()
         except Exception as error:  # noqa: BLE001  # whatever it was: nobody may be left waiting, nothing half-written
             self._rollback()
             if isinstance(error, sqlite3.Error) and is_trouble(error):
@@ -209,6 +223,7 @@ class Writer:
             self._connection.execute("ROLLBACK")
         with suppress(sqlite3.Error):
             self._keys.rollback()
+        self._notary.rolled_back()
 
     def _wake(self) -> None:
         for wake in self._wakes:
@@ -234,6 +249,8 @@ def _unavailable(error: Exception) -> BaseException:
     """What the jobs of a failed batch get: a bug stays a bug."""
     if isinstance(error, sqlite3.Error):
         return StoreUnavailable(f"nothing was stored: {error}")
+    if isinstance(error, TreeError):
+        return StoreUnavailable(f"nothing was stored: {error}; run `hookwarden audit verify`")
     return error
 
 
