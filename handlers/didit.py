@@ -7,11 +7,15 @@ the slash is part of the path.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
 from handlers.didit_params import BlocklistParams, DecisionParams, FaceSearchParams, UpdateStatusParams
 from handlers.didit_wire import face_search_result, image_link, readable_decision
 from handlers.http import VendorClient, segment
 from handlers.images import Image, ImageFetcher, link_is_gone
 from handlers.redact import public_text
+from handlers.tools import Factory, method_of
 from receiver.contract import ActionCall, JsonObject, Outcome
 from receiver.errors import AnswerUnreadable, VendorRefused, VendorUnavailable
 
@@ -138,3 +142,13 @@ def _status_change(params: UpdateStatusParams) -> JsonObject:
 
 def _set(session_id: str, status: str, note: str | None, http_status: int | None = None) -> Outcome:
     return Outcome("done", note, {"session_id": session_id, "status": status}, http_status)
+
+
+_METHODS: Final[Mapping[str, Callable[[Didit, Any, ActionCall], Awaitable[Outcome]]]] = {
+    "didit.face_search": Didit.face_search,
+    "didit.blocklist_add": Didit.blocklist_add,
+    "didit.blocklist_remove": Didit.blocklist_remove,
+    "didit.update_status": Didit.update_status,
+    "didit.decision": Didit.decision,
+}
+ACTIONS: Final[Mapping[str, Factory]] = {name: method_of("didit", Didit, method) for name, method in _METHODS.items()}

@@ -1,60 +1,27 @@
 """Who carries every action out.
 
-To add one: a parameter model and an ActionSpec, listed in `specs.py`; a function `(params, call) -> Outcome` in the
-vendor's file; and a row here. The function returns an Outcome or raises a VendorError; validation of the parameters and
-redaction of the outcome are done here, for all.
+To add one: a parameter model and an ActionSpec, listed in `specs.py`; a function `(params, call) -> Outcome` and a row
+of `ACTIONS` in the vendor's file. The function returns an Outcome or raises a VendorError; validation of the parameters
+and redaction of the outcome are done here, for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import ValidationError
 
-from handlers.didit import Didit
-from handlers.http import VendorClient
-from handlers.images import ImageFetcher
+from handlers import didit
 from handlers.label import label_session
 from handlers.redact import redact, shortened
 from handlers.review import open_review
 from handlers.specs import SPECS
+from handlers.tools import Factory, Run, Tools
 from receiver.contract import ActionCall, ActionSpec, Handler, Outcome
 
-Run: TypeAlias = Callable[[Any, ActionCall], Awaitable[Outcome]]
-"""Carries an action out, given its validated parameters (an instance of `spec.params`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What handlers work with. A vendor that is not configured is None."""
-
-    didit: VendorClient | None
-    images: ImageFetcher
-
-    async def close(self) -> None:
-        """Close all connections."""
-        if self.didit is not None:
-            await self.didit.close()
-        await self.images.close()
-
-
-Factory: TypeAlias = Callable[[Tools], Run | None]
-"""Gives the function that carries an action out; None if its vendor is not configured."""
-
-
-def _didit(method: Callable[[Didit, Any, ActionCall], Awaitable[Outcome]]) -> Factory:
-    return lambda tools: partial(method, Didit(tools.didit, tools.images)) if tools.didit is not None else None
-
-
 _FACTORIES: Mapping[str, Factory] = {
-    "didit.face_search": _didit(Didit.face_search),
-    "didit.blocklist_add": _didit(Didit.blocklist_add),
-    "didit.blocklist_remove": _didit(Didit.blocklist_remove),
-    "didit.update_status": _didit(Didit.update_status),
-    "didit.decision": _didit(Didit.decision),
+    **didit.ACTIONS,
     "review": lambda tools: open_review,  # noqa: ARG005 - needs none
     "label": lambda tools: label_session,  # noqa: ARG005 - needs none
 }

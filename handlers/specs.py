@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from handlers.didit_specs import BLOCKLIST_ADD, BLOCKLIST_REMOVE, DECISION, FACE_SEARCH, UPDATE_STATUS
 from handlers.label import LABEL
@@ -14,11 +14,13 @@ SPECS: Mapping[str, ActionSpec] = {
 }
 
 
-def unconfigured(names: Iterable[str], **configured: bool) -> list[tuple[str, str]]:
-    """Those of the named actions that `registry.bind` would leave out, each with its vendor, sorted.
+VENDORS: frozenset[str] = frozenset(spec.vendor for spec in SPECS.values() if spec.vendor)
+"""Whose APIs actions call: what `vendors:` may name."""
 
-    `configured` says of each vendor whether it is (`didit=True`); one that is not mentioned is not. Names that no
-    action has are the policy checker's to report.
+
+def unconfigured(names: Iterable[str], configured: Container[str]) -> list[tuple[str, str]]:
+    """Those of the named actions that `registry.bind` would leave out because their vendor is not configured, each with
+    its vendor, sorted. Names that no action has are the policy checker's to report.
     """
     specs = [SPECS[name] for name in sorted(set(names)) if name in SPECS]
-    return [(spec.name, spec.vendor) for spec in specs if spec.vendor and not configured.get(spec.vendor, False)]
+    return [(spec.name, spec.vendor) for spec in specs if spec.vendor and spec.vendor not in configured]

@@ -25,7 +25,7 @@ from receiver.signatures.secrets import weak_secret
 from receiver.signatures.table import SCHEMES
 from receiver.suggestion import suggestion
 from receiver.textfiles import read_text, shown
-from receiver.vendors.table import VENDORS
+from receiver.vendors.table import API_VENDORS, VENDORS
 from receiver.yamltext import Document, read_yaml
 from receiver.yamltext import Path as Place
 
@@ -210,10 +210,12 @@ def _semantic_problems(document: Document, settings: Settings) -> Iterator[Probl
         if names.index(token.name) < index or secrets.index(token.token) < index:
             yield document.problem(("api", "tokens", index), "C003", "another token has the same name or the same text")
         yield from _secret_problems(document, ("api", "tokens", index, "token"), token.token)
-    if settings.vendors.didit:
-        key = settings.vendors.didit.api_key
+    for name, vendor in settings.vendors.items():
+        if name not in API_VENDORS:
+            yield document.problem(("vendors", name), "C006", f"unknown vendor {name!r}{suggestion(name, API_VENDORS)}")
+        key = vendor.api_key
         if not key.strip() or not all("!" <= character <= "~" for character in key):
-            where = ("vendors", "didit", "api_key")
+            where = ("vendors", name, "api_key")
             yield document.problem(where, "C005", "the API key is blank, or holds what no HTTP header may hold")
 
 

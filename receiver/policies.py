@@ -31,7 +31,7 @@ def compile_configured(configuration: Configuration) -> Policy:
 def refuse_unconfigured(configuration: Configuration, policy: Policy) -> None:
     """Raise ConfigurationError if the policy calls a vendor that is not configured."""
     named = {action.name for rule in policy.rules for action in rule.actions}
-    missing = unconfigured(named, didit=configuration.settings.vendors.didit is not None)
+    missing = unconfigured(named, configuration.settings.vendors)
     if missing and configuration.settings.actions.mode == "live":
         path = str(configuration.path)
         raise ConfigurationError(

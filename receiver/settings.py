@@ -106,12 +106,6 @@ class VendorSettings(_Section):
     timeout: Duration = 30.0
 
 
-class VendorsSettings(_Section):
-    """The vendors whose APIs actions may call."""
-
-    didit: VendorSettings | None = None
-
-
 class ImagesSettings(_Section):
     """`allow_hosts`: `host` or `host:port` that image links may name though the guard would refuse them."""
 
@@ -184,7 +178,7 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     api: ApiSettings = ApiSettings()
     sources: dict[Name, SourceSettings] = {}
-    vendors: VendorsSettings = VendorsSettings()
+    vendors: dict[Name, VendorSettings] = {}
     images: ImagesSettings = ImagesSettings()
     actions: ActionsSettings = ActionsSettings()
     audit: AuditSettings = AuditSettings()

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from starlette.applications import Starlette
 
-from handlers.didit import didit_client
+from handlers.clients import CLIENTS
 from handlers.images import ImageFetcher
-from handlers.registry import Tools, bind
+from handlers.registry import bind
 from handlers.sandbox.app import SandboxSettings, build_sandbox
 from handlers.specs import SPECS
+from handlers.tools import Tools
 from receiver.config import Configuration
 from receiver.contract import ActionCall, Handler, JsonObject, Outcome
 from receiver.dispatch.dispatcher import Dispatcher, RetryRules
@@ -140,10 +141,12 @@ def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Ca
     metrics = Metrics(store)
     publication = _publication(configuration, policy, store, metrics, clock)
     publication.begin()
-    didit = settings.vendors.didit
     tools = Tools(
-        didit=didit_client(didit.base_url, didit.api_key, didit.timeout) if didit else None,
-        images=ImageFetcher(frozenset(settings.images.allow_hosts)),
+        {
+            name: CLIENTS[name](vendor.base_url, vendor.api_key, vendor.timeout)
+            for name, vendor in settings.vendors.items()
+        },
+        ImageFetcher(frozenset(settings.images.allow_hosts)),
     )
     dry_run = settings.actions.mode == "dry_run"
     recorder = Recorder(publication, dry_run=dry_run)

@@ -42,7 +42,6 @@ _TEXTS = {
     "VerifySettings.scheme": "The signature scheme.",
     "VerifySettings.secrets": "The destination's secret; while it is rotated, the new one first, then the old one.",
     "VerifySettings.tolerance": "How old a delivery may be: seconds, or text such as 5m.",
-    "VendorsSettings.didit": "Didit's API.",
     "VendorSettings.base_url": "Where the API is.",
     "VendorSettings.api_key": "The key; better from the environment: ${NAME}.",
     "VendorSettings.timeout": "For a whole call: seconds, or text such as 30s.",

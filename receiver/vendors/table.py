@@ -14,3 +14,6 @@ Normaliser: TypeAlias = Callable[[str, JsonObject], Event]
 VENDORS: Mapping[str, Normaliser] = {
     "didit": didit.normalise,
 }
+
+API_VENDORS = ("didit",)
+"""Whose APIs actions may call: the names that `vendors:` in config.yaml may have."""

@@ -180,7 +180,7 @@ def test_a_secret_whose_variable_holds_a_template_is_refused(tmp_path: Path, mon
 
 def test_the_sign_itself_is_written_twice(tmp_path: Path) -> None:
     configuration = load_configuration(written(tmp_path, GOOD.replace("${TEST_KEY}", "key$$1")))
-    didit = configuration.settings.vendors.didit
+    didit = configuration.settings.vendors["didit"]
     assert didit is not None
     assert didit.api_key == "key$1"
 

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from handlers.clients import CLIENTS
 from handlers.didit import didit_client
 from handlers.images import ImageFetcher
-from handlers.registry import Tools, bind, handler
-from handlers.specs import SPECS, unconfigured
+from handlers.registry import bind, handler
+from handlers.specs import SPECS, VENDORS, unconfigured
+from handlers.tools import Tools
 from receiver.contract import ActionCall, ActionSpec, LabelSession, OpenReview, Outcome
+from receiver.vendors.table import API_VENDORS
 from tests.support.action_calls import action_call
 
 LINK = "https://cdn.example.invalid/a.jpg?sig=s3cr3t"
@@ -113,23 +116,27 @@ def test_parameters_that_do_not_fit(name: str, params: dict[str, Any]) -> None:
 
 async def test_without_a_vendor_its_actions_are_left_out() -> None:
     images = ImageFetcher()
-    assert set(bind(Tools(None, images))) == {"review", "label"}
-    tools = Tools(didit_client("http://127.0.0.1:9", "k" * 20), images)
+    assert set(bind(Tools({}, images))) == {"review", "label"}
+    tools = Tools({"didit": didit_client("http://127.0.0.1:9", "k" * 20)}, images)
     assert set(bind(tools)) == set(SPECS)
     await tools.close()
-    await Tools(None, images).close()
+    await Tools({}, images).close()
+
+
+def test_every_vendor_that_may_be_configured_can_be_called() -> None:
+    assert set(CLIENTS) == set(API_VENDORS) == VENDORS
 
 
 def test_the_wiring_can_ask_what_would_be_left_out() -> None:
     named = ["review", "didit.decision", "no.such", "didit.decision", "didit.blocklist_add"]
-    assert unconfigured(named, didit=True) == []
+    assert unconfigured(named, {"didit"}) == []
     missing = [("didit.blocklist_add", "didit"), ("didit.decision", "didit")]
-    assert unconfigured(named, didit=False) == unconfigured(named) == missing
+    assert unconfigured(named, {"verifik"}) == unconfigured(named, {}) == missing
 
 
 async def test_parameters_are_checked_when_they_arrive_too() -> None:
     """A template may have given anything; the reason names the place and never the value."""
-    handlers = bind(Tools(None, ImageFetcher()))
+    handlers = bind(Tools({}, ImageFetcher()))
     outcome = await handlers["review"](action_call("review", {"queue": "q", "reason": {"s3cr3t": 1}, "odd": "s3cr3t"}))
     assert outcome.state == "failed"
     assert outcome.reason == (
@@ -140,7 +147,7 @@ async def test_parameters_are_checked_when_they_arrive_too() -> None:
 
 
 async def test_review_opens_a_case() -> None:
-    handlers = bind(Tools(None, ImageFetcher()))
+    handlers = bind(Tools({}, ImageFetcher()))
     call = action_call("review", {"queue": "duplicates", "reason": f"see {LINK}", "priority": 3}, session_id=None)
     assert await handlers["review"](call) == Outcome(
         "done", effects=(OpenReview("duplicates", "see https://cdn.example.invalid/…", 3),)
@@ -151,7 +158,7 @@ async def test_review_opens_a_case() -> None:
 
 
 async def test_label_marks_the_session() -> None:
-    handlers = bind(Tools(None, ImageFetcher()))
+    handlers = bind(Tools({}, ImageFetcher()))
     outcome = await handlers["label"](action_call("label", {"add": ["a", "b"], "remove": ["c"]}))
     assert outcome == Outcome("done", effects=(LabelSession(("a", "b"), ("c",)),))
     outcome = await handlers["label"](action_call("label", {"add": ["a"]}, session_id=None))

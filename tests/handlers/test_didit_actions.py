@@ -10,7 +10,8 @@ import pytest
 
 from handlers.didit import didit_client
 from handlers.images import ImageFetcher
-from handlers.registry import Tools, bind
+from handlers.registry import bind
+from handlers.tools import Tools
 from receiver.contract import Outcome
 from receiver.errors import AnswerUnreadable, LinkRefused, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
 from tests.support.action_calls import action_call
@@ -58,7 +59,9 @@ Run = Callable[..., Awaitable[Outcome]]
 @pytest.fixture
 async def run(didit: Didit) -> AsyncIterator[Run]:
     """Runs an action by name, as the dispatcher does."""
-    tools = Tools(didit_client(didit.stub.url, KEY), ImageFetcher(frozenset([f"127.0.0.1:{didit.stub.port}"])))
+    tools = Tools(
+        {"didit": didit_client(didit.stub.url, KEY)}, ImageFetcher(frozenset([f"127.0.0.1:{didit.stub.port}"]))
+    )
     handlers = bind(tools)
 
     async def call(name: str, params: Any = None, **how: Any) -> Outcome:

@@ -11,8 +11,9 @@ import pytest
 
 from handlers.didit import didit_client
 from handlers.images import ImageFetcher
-from handlers.registry import Tools, bind
+from handlers.registry import bind
 from handlers.sandbox.app import SandboxSettings, build_sandbox
+from handlers.tools import Tools
 from receiver.contract import Outcome
 from receiver.errors import AnswerUnreadable, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
 from tests.support.action_calls import action_call
@@ -59,7 +60,9 @@ Run = Callable[..., Awaitable[Outcome]]
 @pytest.fixture
 async def run(sandbox: Sandbox) -> AsyncIterator[Run]:
     """Runs an action on the session of a scenario."""
-    tools = Tools(didit_client(sandbox.url, KEY), ImageFetcher(frozenset([sandbox.url.removeprefix("http://")])))
+    tools = Tools(
+        {"didit": didit_client(sandbox.url, KEY)}, ImageFetcher(frozenset([sandbox.url.removeprefix("http://")]))
+    )
     handlers = bind(tools)
 
     async def call(name: str, scenario: str, params: Any = None, **how: Any) -> Outcome:
@@ -183,7 +186,7 @@ async def _in_a_task_of_its_own(work: Awaitable[Outcome]) -> Outcome:
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_wrong_key_parks_the_vendor(sandbox: Sandbox, status: int) -> None:
     sandbox.fault(**{"unauthorized" if status == 401 else "forbidden": {"next": 1}})
-    tools = Tools(didit_client(sandbox.url, KEY), ImageFetcher())
+    tools = Tools({"didit": didit_client(sandbox.url, KEY)}, ImageFetcher())
     with pytest.raises(VendorWaiting) as caught:
         await bind(tools)["didit.decision"](action_call("didit.decision", session_id=sandbox.sessions["clean"]))
     assert (caught.value.http_status, caught.value.seconds) == (status, 60.0)
