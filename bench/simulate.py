@@ -1,8 +1,8 @@
 """Simulation over stored events: how fast, and where the time goes. One process, one core.
 
-Fills a store through the recorder with 4 KB deliveries under a policy of so many rules, then reads it back as
-`hookwarden simulate` does: reading alone (SQL, unsealing, JSON), deciding alone (decide, compare and count over events
-that are in memory), and both. Rounds are interleaved; the figures are medians, in CPU time of this process.
+Another process fills a store through the recorder with 4 KB deliveries under a policy of so many rules; this one reads
+it back as `hookwarden simulate` does: reading alone (SQL, unsealing, JSON), deciding alone (decide, compare and count
+over events that are in memory), and both. Rounds are interleaved; the figures are medians, in CPU time of this process.
 
     python bench/simulate.py [--events 20000] [--rules 100] [--rounds 5]
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import resource
 import statistics
 import tempfile
@@ -58,6 +59,13 @@ def policy(rules: int, threshold: float, *, raw: bool = False) -> Policy:
     return compile_documents([read_yaml(json.dumps(document), "bench.json")])
 
 
+def prepare(folder: str, events: int, rules: int) -> None:
+    """Make a store of so many deliveries, decided by so many rules."""
+    store = open_store(Path(folder), clock=now_ms)
+    fill(store, events, policy(rules, 40.0))
+    store.close()
+
+
 def fill(store: Store, events: int, current: Policy) -> None:
     """Record so many deliveries."""
     recorder = Recorder(lambda: current)
@@ -82,6 +90,11 @@ def rate(work: Callable[[], int]) -> float:
     return count / (time.process_time() - started)
 
 
+def memory() -> float:
+    """The most that this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     """Print one line for each figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,13 +105,18 @@ def main() -> None:
     old, new = policy(options.rules, 40.0), policy(options.rules, 45.0)
     with_raw = policy(options.rules, 45.0, raw=True)
     with tempfile.TemporaryDirectory() as folder:
+        filler = multiprocessing.get_context("spawn").Process(
+            target=prepare, args=(folder, options.events, options.rules)
+        )
+        filler.start()
+        filler.join()
         store = open_store(Path(folder), clock=now_ms)
-        fill(store, options.events, old)
 
         def read(**kind: bool) -> Iterator[PastEvent]:
             return past_events(store, 0, FOREVER, **kind)
 
         held = [past for past, _ in zip(read(raw=True), range(2000), strict=False)]
+        before = memory()
         times = max(1, options.events // len(held))
         figures: dict[str, Callable[[], int]] = {
             "reading: event and decision": lambda: sum(1 for _ in read(raw=False)),
@@ -119,7 +137,7 @@ def main() -> None:
         for name, rates in found.items():
             middle = statistics.median(rates)
             print(f"{name:40} {middle:10,.0f} events/s {1e6 / middle:8.1f} us")
-        print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        print(f"memory at most {memory():.0f} MB, {memory() - before:.0f} more than at the start")
         store.close()
 
 

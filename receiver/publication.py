@@ -8,7 +8,6 @@ change, and no version decides that the record does not hold. One that is refuse
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +20,13 @@ import structlog
 
 from receiver.config import Compile, Configuration, load_compiled, load_configuration, policy_names
 from receiver.errors import ConfigurationError, Conflict, HookwardenError, Problem, StoreUnavailable, Unusable
-from receiver.files import alone, fingerprint, replacing, sweep
+from receiver.files import alone, fingerprint, sweep
 from receiver.gently import gently
 from receiver.policy.compile import Policy, canonical_text
+from receiver.replacement import replace_within
 from receiver.settings import Settings
 from receiver.store.port import Transaction
-from receiver.textfiles import Texts, read_bytes, read_text
+from receiver.textfiles import Texts, read_text
 from receiver.withheld import without_settings
 from receiver.yamltext import Document, read_yaml
 
@@ -117,15 +117,15 @@ class Publication:
         return self.version.policy
 
     def begin(self) -> None:
-        """Store the version that the program starts with, and remove what a publication that died left beside a file.
-
-        Raises StoreUnavailable.
+        """Store the version that the program starts with, tell of its warnings, and remove what a publication that died
+        left beside a file. Raises StoreUnavailable.
         """
         version = self.version
         with contextlib.suppress(StoreUnavailable), self._alone():  # what is left is left for the next start
             for file in version.files:
                 sweep(self._path.parent / file)
         self._store.submit(lambda tx: take_into_use(tx, version.policy, version.actor, version.at)).result()
+        _log_start(version)
 
     def reread(self, steady: Callable[[], bool], *, confirmed: bool = False) -> bool:
         """Take what the files say now, or refuse it; neither, if they are not `steady` while they are read. Where most
@@ -199,35 +199,8 @@ class Publication:
             if proposed.texts == running.texts:
                 return running
             version = Version(proposed.policy, proposed.documents, proposed.files, self._clock(), actor)
-            self._write(self._path.parent / name, content, version)
+            replace_within(self._path.parent / name, content, lambda swap: self._take(version, version.actor, swap))
             return version
-
-    def _write(self, path: Path, content: bytes, version: Version) -> None:
-        """The file is swapped last before the commit: only a disk that fails in between can part the two."""
-        before, swapped = b"", False
-        try:
-            before = read_bytes(path)
-            with replacing(path, content) as replacement:
-                try:
-                    self._take(version, version.actor, replacement.swap)
-                except Exception:
-                    swapped = replacement.swapped
-                    raise
-        except OSError as error:
-            if self.version is not version:
-                raise _unwritable(path, error) from None
-            log.warning("policy file may not outlive a power cut", file=str(path), why=error.strerror)
-        except Exception:
-            if swapped:
-                self._put_back(path, before)
-            raise
-
-    def _put_back(self, path: Path, before: bytes) -> None:
-        try:
-            with replacing(path, before) as replacement:
-                replacement.swap()
-        except OSError as error:  # the next look at the files takes it into use, once the store can be written
-            log.warning("policy file holds a version that is not in use yet", file=str(path), why=error.strerror)
 
     def _undisturbed(self, name: str, text: str) -> None:
         """Nobody's edit may be lost: the files must hold what is running, or this text already. Raises Conflict."""
@@ -369,6 +342,15 @@ def _cut_short(running: Policy, policy: Policy, documents: Sequence[Document]) -
     return (Problem(path, 1, 1, "error", "C010", said),)
 
 
+def _log_start(version: Version) -> None:
+    """In one line: whoever wrote the version saw each of them."""
+    ref, warnings = version.policy.ref, version.policy.warnings
+    if warnings:
+        codes = sorted({warning.code for warning in warnings})
+        said = "the policy has warnings: `hookwarden check` shows them"
+        log.warning(said, name=ref.name, sha256=ref.sha256, count=len(warnings), codes=codes)
+
+
 def _log_taken(version: Version, before: int) -> None:
     ref, rules = version.policy.ref, f"{before} -> {len(version.policy.rules)}"
     log.info("policy taken into use", name=ref.name, sha256=ref.sha256, mode=ref.mode, actor=version.actor, rules=rules)
@@ -407,14 +389,3 @@ def _shown(document: Document, version: Version) -> str:
 
 def _texts(documents: Sequence[Document], *, inline: bool) -> tuple[str, ...]:
     return tuple(canonical_text(document.value) if inline else document.text for document in documents)
-
-
-_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-
-
-def _unwritable(path: Path, error: OSError) -> HookwardenError:
-    """Trouble that passes is ours; a place that cannot be written is a state of things."""
-    said = f"{path.name} was not written: {error.strerror}; the running version serves on"
-    if error.errno in _PASSING:
-        return StoreUnavailable(said)
-    return Conflict(f"{said}. Let this program write the folder, or change the file where it comes from")

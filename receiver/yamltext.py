@@ -24,7 +24,7 @@ Mark: TypeAlias = tuple[int, int]
 
 MAX_DEPTH = 64
 MAX_SIZE = 16 * 1024**2  # characters of one text
-MAX_VALUES = 1_000_000  # in one text; a policy of 10,000 rules with examples has 450,000
+MAX_VALUES = 500_000  # in one text; a policy of 10,000 rules with examples has 450,000
 MAX_ALIASED = 250_000  # values and keys that stand there through aliases: a bomb of nested aliases ends here
 
 _INT = re.compile(r"[-+]?[0-9]+\Z")
@@ -36,6 +36,8 @@ _CONSTANTS: dict[str, JsonValue] = {"": None, "~": None, "null": None, "Null": N
 _CONSTANTS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 # 1.1 readers take these for other types; the checker warns of them
 LEGACY_BOOLEANS = frozenset("y Y yes Yes YES n N no No NO on On ON off Off OFF".split())
+_NO_TEXT = LEGACY_BOOLEANS | _CONSTANTS.keys()  # words that are not just text; numbers are told by what they begin with
+_Scalar: Any = yaml.ScalarEvent  # looked up for every event
 
 YAML_CODES: Mapping[str, str] = {
     "Y001": "the text is not YAML: indentation, quotes, brackets, or a character that begins no value",
@@ -82,15 +84,15 @@ class Document:
         place = above = self._place
         for step in where:
             inside: _Place | None = None
-            if isinstance(place, _Mapped):
+            if type(place) is _Mapped:
                 inside = place.values.get(step)  # type: ignore[arg-type]  # a number is no key
-            elif isinstance(place, _Listed) and isinstance(step, int) and 0 <= step < len(place.items):
+            elif type(place) is _Listed and isinstance(step, int) and 0 <= step < len(place.items):
                 inside = place.items[step]
             if inside is None:
                 break
             place, above = inside, place
         else:
-            if key and where and isinstance(above, _Mapped):
+            if key and where and type(above) is _Mapped:
                 return _position(above.keys[str(where[-1])])
         return (1, 1) if place is None else _position(_mark_of(place))
 
@@ -177,6 +179,9 @@ class _Reader:
         return built
 
     def _build(self, event: Any, depth: int) -> tuple[JsonValue, _Place]:
+        if type(event) is _Scalar and event.anchor is None and event.tag is None and self._values < MAX_VALUES:
+            self._values += 1  # most values are such: they are built without further calls
+            return event.value if event.style else self._plain(event), event.start_mark
         if event.anchor is not None:
             return self._repeated(event, depth) if type(event) is yaml.AliasEvent else self._named(event, depth)
         return self._value(event, depth)
@@ -190,7 +195,7 @@ class _Reader:
                 event.start_mark, "Y006", "a value that begins with `!` is a tag to YAML: put the whole value in quotes"
             )
         mark: yaml.Mark = event.start_mark
-        if type(event) is yaml.ScalarEvent:
+        if type(event) is _Scalar:
             return (event.value if event.style else self._plain(event)), mark
         if depth >= MAX_DEPTH:
             self._stop(event, f"nested over {MAX_DEPTH} deep")
@@ -232,7 +237,8 @@ class _Reader:
     def _list(self, start: Any, depth: int) -> tuple[JsonValue, _Place]:
         values: list[JsonValue] = []
         place = _Listed(start.start_mark, [])
-        while type(event := self._next()) is not yaml.SequenceEndEvent:
+        end = yaml.SequenceEndEvent
+        while type(event := self._next()) is not end:
             value, inside = self._build(event, depth + 1)
             values.append(value)
             place.items.append(inside)
@@ -242,8 +248,10 @@ class _Reader:
         value: JsonObject = {}
         place = _Mapped(start.start_mark, {}, {})
         merged: list[tuple[JsonValue, _Place]] = []
-        while type(event := self._next()) is not yaml.MappingEndEvent:
-            key = self._key(event, start, depth)
+        end = yaml.MappingEndEvent
+        while type(event := self._next()) is not end:
+            plain = type(event) is _Scalar and event.anchor is None
+            key: str | None = event.value if plain else self._key(event, start, depth)
             inner, inside = self._build(self._next(), depth + 1)
             if key == "<<" and not getattr(event, "style", ""):
                 merged += self._sources(inner, inside)
@@ -269,8 +277,7 @@ class _Reader:
                 self._problem(_mark_of(source[1]), "Y005", said)
 
     def _key(self, event: Any, mapping: Any, depth: int) -> str | None:
-        if type(event) is yaml.ScalarEvent and event.anchor is None:
-            return str(event.value)
+        """A key that is no scalar, or stands for more than itself."""
         _, place = self._build(event, depth + 1)
         if not isinstance(place, _Listed | _Mapped):
             return str(self._anchors[event.anchor][0].value)
@@ -281,10 +288,13 @@ class _Reader:
         return None
 
     def _plain(self, event: Any) -> JsonValue:
-        if event.value in LEGACY_BOOLEANS:
+        text: str = event.value
+        if text not in _NO_TEXT and text[0] not in _NUMERIC:
+            return text
+        if text in LEGACY_BOOLEANS:
             self.legacy.add(_position(event.start_mark))
         try:
-            return _plain_scalar(event.value)
+            return _plain_scalar(text)
         except ValueError:
             self._problem(event.start_mark, "Y003", "no number of this size is kept: put it in quotes")
             return None

@@ -12,7 +12,6 @@ from typing import Literal
 
 import click
 
-from receiver.cli.example import example_text
 from receiver.cli.options import config_option
 from receiver.cli.output import FINDINGS, FINE, print_json, print_problems
 from receiver.errors import ConfigurationError, Problem
@@ -166,6 +165,8 @@ def _kind(document: Document) -> Literal["configuration", "policy", "test"]:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
 def init(folder: Path) -> None:
     """Write config.yaml and policies/face.yaml into FOLDER, ready to edit. Never overwrites."""
+    from receiver.cli.example import example_text
+
     settings, policy = _split_example(example_text())
     targets = {folder / "config.yaml": settings, folder / "policies" / "face.yaml": policy}
     existing = [str(path) for path in targets if path.exists()]

@@ -1,16 +1,20 @@
 """The source lines of findings, read anew from the files when they are printed. What may be a secret is masked.
 
 Secrets stand in the settings only, so everything there is masked but what is known to be harmless: the values of the
-keys named below, and `${VARIABLES}`. A policy, in a file of its own or inside config.yaml, is shown as it stands.
+keys named below, and `${VARIABLES}`. Keys as long as a secret are masked too: by a slip, one may be one. A policy, in a
+file of its own or inside config.yaml, is shown as it stands.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from receiver.errors import Problem
+from receiver.policy.findings import may_be_secret
 from receiver.settings import Settings
 from receiver.yamlfaults import LINE_ENDS
 
@@ -21,7 +25,8 @@ _SETTINGS_KEYS = frozenset(Settings.model_fields) - {"policy"}
 # the settings whose values are shown, unless they look like a URL with a password or a query
 _HARMLESS = frozenset(
     "data_dir host port max_body body_timeout name role vendor scheme tolerance timeout mode concurrency base cap"
-    " attempts max_age allow_hosts store base_url".split()
+    " attempts max_age allow_hosts store base_url preset header prefix hash encoding message accept_unsigned trust"
+    " type status session_id vendor_data tags created_at occurred_at id".split()
 )
 _OF_POLICY = "PWT"  # findings with these codes are about policies and test documents
 _TEXTUAL = "CPTWY"  # all others are about files that are no text of people's, such as keys
@@ -33,31 +38,53 @@ _PIECE = re.compile(
     re.VERBOSE,
 )
 _VARIABLES = re.compile(r"""["']?(\$\{\w+\})+["']?\s*\Z""")
-_SECRET_KEYS = re.compile(r"\b(token|secrets?|api_key)\b")
+_SECRET_KEYS = re.compile(r"\b(token|secrets?|api_key|master_key)\b")
 
 
 @dataclass(slots=True)
 class Sources:
     """The files that findings name, each read once."""
 
-    _lines: dict[str, list[str]] = field(default_factory=dict)
+    _files: dict[str, _File] = field(default_factory=dict)
 
     def line(self, problem: Problem) -> tuple[str, int] | None:
         """The line of a finding and the column in it, masked where it must be; None if there is nothing to show."""
         if problem.code[0] not in _TEXTUAL:
             return None
-        lines = self._of(problem.path)
-        line = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
+        file = self._of(problem.path)
+        line = file.lines[problem.line - 1] if 0 < problem.line <= len(file.lines) else ""
         if not line.strip() or line.lstrip().startswith("#"):
             return None
-        if _is_guarded(lines, problem):
+        if file.guards(problem):
             return masked(line, problem.column)
         return line, problem.column
 
-    def _of(self, path: str) -> list[str]:
-        if path not in self._lines:
-            self._lines[path] = _read(Path(path))
-        return self._lines[path]
+    def _of(self, path: str) -> _File:
+        if path not in self._files:
+            self._files[path] = _File(_read(Path(path)))
+        return self._files[path]
+
+
+class _File:
+    """The lines of a file, and what they belong to: worked out once, however many findings there are."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def guards(self, problem: Problem) -> bool:
+        """Does the line of the finding stand in settings, or may it?"""
+        top = self._top_keys[problem.line - 1]
+        if top is None and self._names_secrets:
+            return True
+        return top in _SETTINGS_KEYS or (top not in _OPEN_KEYS and problem.code[0] not in _OF_POLICY)
+
+    @cached_property
+    def _top_keys(self) -> Sequence[str | None]:
+        return list(_top_keys(self.lines))
+
+    @cached_property
+    def _names_secrets(self) -> bool:
+        return any(map(_SECRET_KEYS.search, self.lines))
 
 
 def _read(path: Path) -> list[str]:
@@ -69,21 +96,14 @@ def _read(path: Path) -> list[str]:
     return []
 
 
-def _is_guarded(lines: list[str], problem: Problem) -> bool:
-    """Does the line stand in settings, or may it?"""
-    top = _top_key(lines, problem.line)
-    if top is None and any(map(_SECRET_KEYS.search, lines)):
-        return True
-    return top in _SETTINGS_KEYS or (top not in _OPEN_KEYS and problem.code[0] not in _OF_POLICY)
-
-
-def _top_key(lines: list[str], number: int) -> str | None:
-    """The top-level key that a line belongs to, by its indentation."""
-    for line in reversed(lines[:number]):
+def _top_keys(lines: Sequence[str]) -> Iterator[str | None]:
+    """The top-level key that each line belongs to, by its indentation."""
+    top: str | None = None
+    for line in lines:
         if line[:1] and line[0] not in " \t#-]}":
             found = _TOP_KEY.match(line)
-            return found[1].strip() if found else None
-    return None
+            top = found[1].strip() if found else None
+        yield top
 
 
 def masked(line: str, column: int) -> tuple[str, int]:
@@ -104,6 +124,8 @@ def _shown(piece: re.Match[str], keys: list[str]) -> str:
     text = piece[0]
     if piece["key"] is not None:
         keys[-1] = piece["key"].strip("\"'")
+        if may_be_secret(keys[-1]):
+            return MASK + piece["colon"]
     elif text == "[":
         keys.append(keys[-1])
     elif text == "{":

@@ -199,9 +199,12 @@ def _whole_texts(rule: RuleDocument, where: Path, findings: Findings) -> Iterato
     """The texts of `when` with their places. Inside `[...]` YAML ends an item at a comma, also at one that stands in
     an expression: such items are put together again.
     """
-    document, texts = findings.document, rule.when
-    places = [original(document.value, (*where, "when", position)) for position in range(len(texts))]
-    flow = findings.is_flow((*where, "when"))
+    texts, whole = rule.when, (*where, "when")
+    if not texts:
+        return
+    alone = original(findings.document.value, (*whole, 0)) == whole  # one text, written without a list
+    places = [whole] if alone else [(*whole, position) for position in range(len(texts))]
+    flow = not alone and findings.is_flow(whole)
     start = 0
     while start < len(texts):
         text, end = texts[start], start + 1

@@ -71,6 +71,8 @@ def differ(old: Decision, new: Decision) -> bool:
     """
     if old.status != new.status or old.outcome != new.outcome or _states(old) != _states(new):
         return True
+    if not old.actions and not new.actions:
+        return False
     before, after = planned(old), planned(new)
     return not _same(before, after) and any(_action_changes(before, after))
 

@@ -34,6 +34,8 @@ _NOUNS = {bool: "true or false", int: "a number", float: "a number", str: "text"
 FORMS: typing.Mapping[str, str] = {
     r"^[a-z0-9][a-z0-9_.-]*$": "must be small letters, digits, `-`, `_` and `.`, the first of them a letter or digit",
 }
+_OF_SETTINGS = "C"  # findings with these codes are about the settings, where secrets stand
+_SHORTEST_SECRET = 16  # characters: no shorter one is accepted
 _BOOLEANS = {"true": "true", "yes": "true", "on": "true", "y": "true"}
 _BOOLEANS |= {"false": "false", "no": "false", "off": "false", "n": "false"}
 
@@ -94,26 +96,40 @@ class Findings:
         kind = finding["type"]
         name = str(finding["loc"][-1]) if finding["loc"] else ""
         if kind == "extra_forbidden":
-            self.error(where, key_codes.unknown, _unknown(key_codes.noun, name, model, finding["loc"]), key=True)
+            self.error(where, key_codes.unknown, _unknown(key_codes, name, model, finding["loc"]), key=True)
         elif kind == "missing":
             self.error(where, key_codes.missing, f"the {key_codes.noun} {name!r} is missing")
         else:
             of_key = where[-1:] == ("[key]",)  # pydantic's step to a key of a mapping
             place = where[:-1] if of_key else where
-            self.error(place, key_codes.wrong, f"{_subject(place)} {_said(finding, key_codes.forms)}", key=of_key)
+            self.error(
+                place, key_codes.wrong, f"{_subject(place, key_codes)} {_said(finding, key_codes.forms)}", key=of_key
+            )
 
 
-def _unknown(noun: str, name: str, model: type[BaseModel], loc: Sequence[str | int]) -> str:
+def may_be_secret(key: str) -> bool:
+    """May a key of the settings be a secret, which by a slip stands in the place of a key?"""
+    return len(key) >= _SHORTEST_SECRET
+
+
+def _unknown(key_codes: KeyCodes, name: str, model: type[BaseModel], loc: Sequence[str | int]) -> str:
     key, colon, _ = name.partition(":")
+    hidden = _is_hidden(key, key_codes)
     if colon:  # what follows is a value, and may be a secret
-        return f"unknown {noun} {key + colon!r}: write a blank after the ':'"
-    return f"unknown {noun} {name!r}{suggestion(name, _keys_at(model, loc[:-1]))}"
+        shown = "" if hidden else f" {key + colon!r}"
+        return f"unknown {key_codes.noun}{shown}: write a blank after the ':'"
+    shown = ", not shown here since it may be a secret" if hidden else f" {name!r}"
+    return f"unknown {key_codes.noun}{shown}{suggestion(name, _keys_at(model, loc[:-1]))}"
 
 
-def _subject(where: Path) -> str:
+def _is_hidden(key: str, key_codes: KeyCodes) -> bool:
+    return key_codes.unknown.startswith(_OF_SETTINGS) and may_be_secret(key)
+
+
+def _subject(where: Path, key_codes: KeyCodes) -> str:
     names = [step for step in where if isinstance(step, str)]
     item = "an item of " if where and isinstance(where[-1], int) else ""
-    return f"{item}`{names[-1]}`" if names else "this"
+    return f"{item}`{names[-1]}`" if names and not _is_hidden(names[-1], key_codes) else "this"
 
 
 def _said(finding: ErrorDetails, forms: typing.Mapping[str, str]) -> str:

@@ -64,18 +64,20 @@ class Scope:
     findings: Findings
     names: Names
     lets: Mapping[str, Let]
-    _compiled: dict[str, Expression] = field(default_factory=dict)  # policies repeat themselves, and compiling is slow
+    # policies repeat themselves, and compiling is slow; each with the `let` values that it needs
+    _compiled: dict[str, tuple[Expression, tuple[Let, ...]]] = field(default_factory=dict)
 
     def formula(self, where: Path, text: str, before: str = "") -> Formula | None:
         """Compile an expression of the text at `where`, in which `before` stands before it; None if it is wrong."""
-        expression = self._compiled.get(text)
-        if expression is None:
+        compiled = self._compiled.get(text)
+        if compiled is None:
             try:
-                expression = self._compiled[text] = compile_expression(text, self.names)
+                expression = compile_expression(text, self.names)
             except ExpressionError as error:
                 self.findings.error_after(where, before + text[: error.offset], codes.BAD_EXPRESSION, error.message)
                 return None
-        return Formula(expression, _needs(expression, self.lets), self.findings.document.locate(where)[0])
+            compiled = self._compiled[text] = (expression, _needs(expression, self.lets))
+        return Formula(*compiled, self.findings.document.locate(where)[0])
 
 
 def _needs(expression: Expression, lets: Mapping[str, Let]) -> tuple[Let, ...]:

@@ -20,6 +20,8 @@ from receiver.cli.main import main
 from receiver.cli.sarif import sarif_log
 from receiver.cli.sources import masked
 from receiver.errors import Problem
+from receiver.policy.findings import may_be_secret
+from receiver.settings import Settings
 from tests.support.processes import COMMAND, run
 
 POLICY = """\
@@ -81,6 +83,48 @@ def test_no_form_of_output_holds_a_secret_of_the_settings(home: Path) -> None:
     assert "hunter2" not in done.stderr
     assert "        - ****\n" in done.stderr
     assert "      tolerance: soon\n" in done.stderr
+
+
+AS_KEYS = """\
+swordfish-swordfish: x
+api:
+  tokens: [{name: ops, role: operator, token: "${T}", swordfish-swordfish: yes}]
+sources:
+  SWORDFISH-SWORDFISH: {vendor: didit, verify: {scheme: didit}}
+  didit:
+    vendor: didit
+    verify: {scheme: didit, secrets: ["${S}"], swordfish-swordfish: }
+vendors:
+  didit:
+    base_url: "https://verification.didit.me"
+    swordfish-swordfish:x:
+    tokn: x
+policy: [face.yaml]
+"""
+
+
+def test_no_form_of_output_holds_a_secret_in_the_place_of_a_key(home: Path) -> None:
+    (home / "config.yaml").write_text(AS_KEYS, encoding="utf-8")
+    for form in ("text", "json", "sarif", "github"):
+        done = run("check", "--format", form, cwd=home)
+        assert done.returncode == 1
+        assert "swordfish" not in (done.stdout + done.stderr).lower()
+        assert done.stdout.count("not shown here since it may be a secret; known: ") == 3
+        assert "unknown key 'tokn'" in done.stdout
+    done = run("serve", cwd=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "swordfish" not in done.stderr.lower()
+
+
+def test_an_unknown_key_of_a_policy_is_named_however_long(home: Path) -> None:
+    (home / "face.yaml").write_text(f"{POLICY}a-key-that-does-not-exist: 1\n", encoding="utf-8")
+    assert "unknown key 'a-key-that-does-not-exist'" in run("check", "face.yaml", cwd=home).stdout
+
+
+def test_no_key_of_the_settings_is_taken_for_a_secret() -> None:
+    schema = Settings.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    assert [key for part in parts for key in part.get("properties", {}) if may_be_secret(key)] == []
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.didit_params import FaceSearchParams
-from handlers.didit_wire import FaceSearchResult, face_search_result
+from handlers.didit.check_results import FaceSearchResult, face_search_result
+from handlers.didit.params import FaceSearchParams
 from receiver.policy.codes import CODES
 from tests.support.policies import event_of, problems_of
 
@@ -381,3 +381,21 @@ def test_two_paths_that_look_alike_do_not_contradict_each_other() -> None:
     """`raw["a.b"]` is one key with a point in its name."""
     text = "rules: [{id: r, when: ['raw[\"a.b\"] == 1', raw.a.b == 2], on_missing: skip, then: [note: {}]}]"
     assert "W003" not in [problem.code for problem in problems_of(text)]
+
+
+def test_a_condition_that_stands_in_several_rules_is_reported_in_each() -> None:
+    same = "event.liveness.score < floor && event.status == 'Aproved' && event.country != 'ES'"
+    rule = "  - {id: %s, on_missing: skip, on: [%s], then: [note: {}], examples: [{fires: true}], when: [\n%s"
+    rules = [
+        rule % ("a", "status.updated", f'"{same}"]}}'),
+        rule % ("b", "data.updated", f'"{same}"]}}'),
+        rule % ("c", "user.status.updated", f'"{same}"]}}'),  # statuses of users are other words
+        rule % ("d", "status.updated", f'"event.liveness.score > 60",\n"{same}"]}}'),
+    ]
+    problems = problems_of("let: {floor: '0.5'}\nrules:\n" + "\n".join(rules))
+    everywhere, status, never = {"W018", "W019"}, {"W014"}, {"W003"}
+    expected = {4: everywhere | status, 6: everywhere | status, 8: everywhere, 11: everywhere | status | never}
+    assert len(problems) == sum(map(len, expected.values()))
+    assert {(each.line, each.code) for each in problems} == {
+        (line, code) for line in expected for code in expected[line]
+    }

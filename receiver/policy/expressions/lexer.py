@@ -6,7 +6,7 @@ Source: CEL language definition, section "Syntax" (lexical rules) and "String an
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias
 
 from receiver.policy.expressions.faults import ExpressionError
 from receiver.policy.expressions.values import INT_MAX, INT_MIN
@@ -63,8 +63,8 @@ def tokens(text: str) -> list[Token]:
     while kind != "end":
         match = _TOKEN.match(text, end)
         assert match is not None
-        assert match.lastgroup is not None
-        kind, offset, end = match.lastgroup, match.start(match.lastgroup), match.end()
+        kind = match.lastgroup or ""
+        offset, end = match.span(kind)
         if kind == "opening":
             found.append(_string(text, offset, text[offset:end]))
             end = offset + len(found[-1].text)
@@ -73,7 +73,7 @@ def tokens(text: str) -> list[Token]:
             raise _unknown(text, offset)
         if kind in ("int", "double"):
             _check_number_end(text, end)
-        found.append(Token(cast("TokenKind", kind), text[offset:end], offset))
+        found.append(Token(kind, text[offset:end], offset))  # type: ignore[arg-type]  # the groups are named for kinds
     return found
 
 

@@ -37,6 +37,8 @@ MAX_DEPTH = 100  # of nesting in the text, and of the tree: everything after the
 
 _LEVELS = {"||": 1, "&&": 2, "??": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 _LEVELS |= dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "in"), 3)
+_SIGNS = frozenset("!-")
+_OPENINGS = frozenset(".[{")  # what may follow a value right away
 CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _WORD_HINTS = {"and": "write '&&' for and", "or": "write '||' for or", "not": "write '!' for not"}
 # words that other languages put between two values
@@ -165,22 +167,20 @@ class _Parser:
     def _binary(self, loosest: int) -> Node:
         self._deeper()
         left = self._unary()
-        while (level := self._level()) >= loosest:
+        while (level := _LEVELS.get(self._next.text, 0)) >= loosest:  # a string has its quotes: it is no operator
             operator = self._take()
             left = _joined(operator, left, self._binary(level + 1))
         self._depth -= 1
         return left
 
-    def _level(self) -> int:
-        token = self._next
-        return _LEVELS.get(token.text, 0) if token.kind in ("operator", "name") else 0
-
     def _unary(self) -> Node:
+        if self._next.text not in _SIGNS:
+            return self._postfix("", self._next.offset)
         signs: list[Token] = []
-        while self._at("!", "-"):
+        while self._next.text in _SIGNS:
             signs.append(self._take())
         # the smallest int has no positive twin, so a minus is read as part of the literal
-        negative = bool(signs) and signs[-1].text == "-" and self._next.kind in ("int", "double")
+        negative = signs[-1].text == "-" and self._next.kind in ("int", "double")
         node = self._postfix("-" if negative else "", signs[-1].offset if negative else self._next.offset)
         for sign in reversed(signs[:-1] if negative else signs):
             node = Unary(sign.offset, "!" if sign.text == "!" else "-", node)
@@ -188,17 +188,19 @@ class _Parser:
 
     def _postfix(self, sign: str, offset: int) -> Node:
         node = self._primary(sign, offset)
-        while True:
-            if self._take_if("."):
+        while (text := self._next.text) in _OPENINGS:
+            if text == ".":
+                self._take()
                 node = self._member(node)
-            elif self._at("["):
+            elif text == "[":
                 bracket = self._take()
                 node = Index(bracket.offset, node, self.expression())
                 self._expect("]", "after an index")
-            elif self._at("{") and isinstance(node, Name | Select):
+            elif isinstance(node, Name | Select):
                 raise ExpressionError(self._next.offset, 'messages cannot be built; write a map {"name": value}')
             else:
-                return node
+                break
+        return node
 
     def _member(self, target: Node) -> Node:
         token = self._next

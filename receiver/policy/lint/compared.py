@@ -1,14 +1,15 @@
-"""Which constants an expression holds which paths against."""
+"""Which constants an expression holds which paths against, found in one walk over its tree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from receiver.policy.expressions.reads import as_path
-from receiver.policy.expressions.syntax import Binary, ListLiteral, Literal, Macro, Node, children
+from receiver.policy.expressions.syntax import Binary, ListLiteral, Literal, Macro, Name, Node, children
 
 MIRRORED: Mapping[str, str] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_LEAVES = (Literal, Name)  # nothing stands below them
 
 
 class Compared(NamedTuple):
@@ -22,17 +23,40 @@ class Compared(NamedTuple):
     operator: str = "=="
 
 
-def compared(node: Node) -> Iterator[Compared]:
-    """Every comparison of a path with a constant, also with one in a list."""
-    yield from _compared(node, {})
+class ComparedList(NamedTuple):
+    """A path that is looked for in a named list: `path in lists.name`."""
+
+    path: str
+    name: str
 
 
-def compared_lists(node: Node) -> Iterator[tuple[str, str, int]]:
-    """Every `path in lists.name`: the path, the name, and where to point."""
-    yield from _compared_lists(node, {})
+class Comparisons(NamedTuple):
+    """Every comparison of a path with a constant, also with one in a list, and every look into a named list."""
+
+    constants: Sequence[Compared]
+    lists: Sequence[ComparedList]
 
 
-def _compared(node: Node, bound: Mapping[str, str]) -> Iterator[Compared]:
+def comparisons(node: Node) -> Comparisons:
+    """Those of a whole tree, in the order of the text."""
+    constants: list[Compared] = []
+    lists: list[ComparedList] = []
+    _gather(node, {}, constants, lists)
+    return Comparisons(constants, lists)
+
+
+def _gather(node: Node, bound: Mapping[str, str], constants: list[Compared], lists: list[ComparedList]) -> None:
+    if type(node) is Binary:
+        constants += _compared(node, bound)
+        if node.operator == "in":
+            lists += _compared_list(node, bound)
+    inside = _inside(node, bound)
+    for child in children(node):
+        if type(child) not in _LEAVES:
+            _gather(child, inside, constants, lists)
+
+
+def _compared(node: Binary, bound: Mapping[str, str]) -> Iterator[Compared]:
     match node:
         case Binary(offset, operator, left, Literal() as literal) if operator in MIRRORED:
             yield from _with_path(left, [literal], bound, operator, offset)
@@ -43,17 +67,12 @@ def _compared(node: Node, bound: Mapping[str, str]) -> Iterator[Compared]:
         case Binary(offset, "in", Literal() as literal, right):
             for found in _with_path(right, [literal], bound, "==", offset):
                 yield found._replace(path=f"{found.path}[]")
-    for child in children(node):
-        yield from _compared(child, _inside(node, bound))
 
 
-def _compared_lists(node: Node, bound: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
-    if isinstance(node, Binary) and node.operator == "in":
-        path, named = _path(node.left, bound), as_path(node.right)
-        if path is not None and named is not None and named[0].name == "lists" and len(named[1]) == 1:
-            yield path, str(named[1][0]), max(node.offset, 0)
-    for child in children(node):
-        yield from _compared_lists(child, _inside(node, bound))
+def _compared_list(node: Binary, bound: Mapping[str, str]) -> Iterator[ComparedList]:
+    path, named = _path(node.left, bound), as_path(node.right)
+    if path is not None and named is not None and named[0].name == "lists" and len(named[1]) == 1:
+        yield ComparedList(path, str(named[1][0]))
 
 
 def _inside(node: Node, bound: Mapping[str, str]) -> Mapping[str, str]:

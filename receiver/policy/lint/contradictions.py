@@ -6,7 +6,7 @@ Only plain comparisons of a path with constants are understood, joined by `&&` o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -27,41 +27,64 @@ _LONGEST = 80  # characters of constants in a message
 _STEPS = 1_000  # of evaluation: constant expressions are short
 
 
-def warn_of_contradictions(each: Placed, source: Source) -> None:
-    """What can never be true, and what always is."""
-    rule = each.rule
-    barred = sorted(rule.selector.all & rule.selector.none)
-    barred = barred or (sorted(rule.selector.any) if rule.selector.any <= rule.selector.none else [])
-    if barred:
-        said = f"rule {rule.id!r} can never fire: it asks for {', '.join(barred)} and bars it with `none`"
-        each.findings.warning((*each.where, "tags"), codes.NEVER_FIRES, said)
-    else:
-        _warn_of_conditions(each, source)
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one expression says: the tests that it takes to be true, each with its offset and its path, and what to say,
+    and where, of those parts of it that are true of every event.
+    """
+
+    tests: Sequence[tuple[int, str, _Test]]
+    always: Sequence[tuple[int, str]]
 
 
-def _warn_of_conditions(each: Placed, source: Source) -> None:
-    wanted: dict[str, _Wanted] = {
-        "event.type": _Wanted(allowed=set(map(_key, each.rule.on)), tests=["the rule's `on`"])
-    }
-    for place, formula in each.conditions:
-        expression = formula.expression
-        if not expression.roots:
-            _warn_of_constant(each, place, formula, _constant(expression))
-            continue
-        node = source.inlining.of(formula)
-        if "||" in expression.text:
-            _warn_of_any_value(each, place, formula, node)
-        for part in _parts(node):
-            for path, test in _tests(part, source.model.lists):
+class Contradictions:
+    """What can never be true in the rules of one document, and what always is. Each text is looked at once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._said: dict[str, _Said] = {}  # by text: policies repeat themselves
+
+    def warn_of_rule(self, each: Placed) -> None:
+        """One rule: its tags, and its conditions together."""
+        rule = each.rule
+        barred = sorted(rule.selector.all & rule.selector.none)
+        barred = barred or (sorted(rule.selector.any) if rule.selector.any <= rule.selector.none else [])
+        if barred:
+            said = f"rule {rule.id!r} can never fire: it asks for {', '.join(barred)} and bars it with `none`"
+            each.findings.warning((*each.where, "tags"), codes.NEVER_FIRES, said)
+        else:
+            self._warn_of_conditions(each)
+
+    def _warn_of_conditions(self, each: Placed) -> None:
+        wanted: dict[str, _Wanted] = {
+            "event.type": _Wanted(allowed=set(map(_key, each.rule.on)), tests=["the rule's `on`"])
+        }
+        for place, formula in each.conditions:
+            if not formula.expression.roots:
+                _warn_of_constant(each, place, formula, _constant(formula.expression))
+                continue
+            found = self._of(formula)
+            for offset, said in found.always:
+                warn_inside(each.findings, place, formula, offset, codes.ALWAYS_TRUE, said)
+            for offset, path, test in found.tests:
                 held = wanted.setdefault(path, _Wanted())
                 held.add(test)
                 if held.impossible and (each.rule.on_missing != "fire" or path in always_there()):
                     said = f"rule {each.rule.id!r} can never fire: no {path} fits {' and '.join(map(str, held.tests))}"
-                    warn_inside(each.findings, place, formula, max(part.offset, 0), codes.NEVER_FIRES, said)
+                    warn_inside(each.findings, place, formula, offset, codes.NEVER_FIRES, said)
                     return
 
+    def _of(self, formula: Formula) -> _Said:
+        text = formula.expression.text
+        if text not in self._said:
+            node = self._source.inlining.of(formula)
+            lists = self._source.model.lists
+            tests = [(max(part.offset, 0), path, test) for part in _parts(node) for path, test in _tests(part, lists)]
+            self._said[text] = _Said(tests, list(_any_value(node)) if "||" in text and "!" in text else ())
+        return self._said[text]
 
-def _warn_of_any_value(each: Placed, place: Path, formula: Formula, node: Node) -> None:
+
+def _any_value(node: Node) -> Iterator[tuple[int, str]]:
     """`x != "A" || x != "B"`, which whatever x is fulfils."""
     for part in walk(node):
         if isinstance(part, Logic) and part.operator == "||":
@@ -71,8 +94,7 @@ def _warn_of_any_value(each: Placed, place: Path, formula: Formula, node: Node) 
                     unwanted.setdefault(path, set()).add(_key(test.values[0]))
             any_value = [path for path, values in unwanted.items() if len(values) > 1]
             if any_value:
-                said = f"true whatever {any_value[0]} is: write `&&`, or !({any_value[0]} in [...])"
-                warn_inside(each.findings, place, formula, part.offset, codes.ALWAYS_TRUE, said)
+                yield part.offset, f"true whatever {any_value[0]} is: write `&&`, or !({any_value[0]} in [...])"
 
 
 def _warn_of_constant(each: Placed, place: Path, formula: Formula, value: bool | None) -> None:

@@ -47,11 +47,11 @@ def _declines(step: Step) -> bool:
 def _weak_tags(each: Placed, known_tags: Mapping[str, TagFacts]) -> str:
     """The tags that bring the rule about, if every one is weak; else nothing. Of `all`, one strong tag is enough."""
     selector = each.rule.selector
-    if (selector.severity and "information" not in selector.severity) or _looks_at_severity(each):
+    tags = [*sorted(selector.any), *sorted(selector.all)]
+    if not tags or not all(_is_weak(tag, known_tags) for tag in tags):
         return ""
-    groups = [group for group in (sorted(selector.any), sorted(selector.all)) if group]
-    tags = [tag for group in groups for tag in group]
-    return " or ".join(tags) if tags and all(_is_weak(tag, known_tags) for tag in tags) else ""
+    excluded = selector.severity and "information" not in selector.severity
+    return "" if excluded or _looks_at_severity(each) else " or ".join(tags)
 
 
 def _is_weak(tag: str, known_tags: Mapping[str, TagFacts]) -> bool:

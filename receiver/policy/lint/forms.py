@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from receiver.contract import JsonValue
 from receiver.policy import codes
 from receiver.policy.formula import Formula
-from receiver.policy.lint.compared import Compared, compared, compared_lists
+from receiver.policy.lint.compared import Compared
 from receiver.policy.lint.countries import ALPHA_2, ALPHA_3
 from receiver.policy.lint.placed import Source, warn_inside
 from receiver.yamltext import Path
@@ -50,17 +50,17 @@ _COUNTRIES: Mapping[str, _CountryForm] = {
 def warn_of_forms(source: Source) -> None:
     """The conditions and `let` values of a document, and the lists that they look into."""
     told: set[str] = set()
+    roots = {"event", *source.lets}
     for where, formula in _formulas(source):
-        if formula.expression.roots.isdisjoint(("event", *source.lets)):
+        if formula.expression.roots.isdisjoint(roots):
             continue
-        node = source.inlining.of(formula)
-        found = list(compared(node))
+        found, lists = source.comparisons(formula)
         for each in found:
             said = _odd_score(each) or _odd_date(each)
             if said:
                 warn_inside(source.findings, where, formula, each.offset, *said)
         _warn_of_countries(source, where, formula, found)
-        for path, name, _ in compared_lists(node):
+        for path, name in lists:
             if path in _COUNTRIES and name not in told:
                 told.add(name)
                 _warn_of_list(source, name, path)

@@ -11,7 +11,7 @@ from receiver.errors import Problem
 from receiver.policy import codes
 from receiver.policy.findings import Findings
 from receiver.policy.lint.absence import Absence, warn_of_absence
-from receiver.policy.lint.contradictions import warn_of_contradictions
+from receiver.policy.lint.contradictions import Contradictions
 from receiver.policy.lint.evidence import warn_of_weak_evidence
 from receiver.policy.lint.forms import warn_of_forms
 from receiver.policy.lint.placed import Placed, Source, TagFacts, warn_inside, whole
@@ -22,6 +22,7 @@ from receiver.policy.lint.words import Words
 from receiver.policy.rules import Selector
 
 MOST_NAMED = 5  # rules, in one message
+_OF_RESULTS = frozenset({"result", "action"})  # names that only events about an action's result have
 
 
 def lint_document(findings: Findings) -> None:
@@ -40,13 +41,13 @@ def lint_policy(
     words = Words(known_tags)
     sound: list[Placed] = []
     for source in sources:
-        kept, absence = whole(source), Absence()
+        kept, absence, contradictions = whole(source), Absence(), Contradictions(source)
         words.warn_of_document(source)
         warn_of_forms(source)
         for each in source.placed:
             words.warn_of_rule(source, each)
         for each in kept:
-            warn_of_contradictions(each, source)
+            contradictions.warn_of_rule(each)
             warn_of_absence(each, absence)
             warn_of_weak_evidence(each, known_tags, actions)
             warn_of_what_is_sent(each)
@@ -71,10 +72,8 @@ def _warn_of_emptiness(each: Placed) -> None:
 def _warn_of_other_events(each: Placed) -> None:
     """`result` and `action` in a rule that also listens to events that have neither."""
     without = sorted(kind for kind in each.rule.on if not kind.startswith(RESULT_PREFIX))
-    if not without:
-        return
-    for where, formula in each.conditions:
-        for name in sorted(formula.expression.roots & {"result", "action"}):
+    for where, formula in each.conditions if without else ():
+        for name in sorted(formula.expression.roots & _OF_RESULTS):
             said = f"`{name}` is absent at {' and '.join(without)}: this condition is undecided there"
             warn_inside(each.findings, where, formula, 0, codes.ABSENT_AT_EVENT, said)
 

@@ -11,6 +11,7 @@ from receiver.errors import Problem
 from receiver.policy.document import PolicyDocument, RuleDocument
 from receiver.policy.findings import Findings
 from receiver.policy.formula import Formula, Let
+from receiver.policy.lint.compared import Comparisons, comparisons
 from receiver.policy.lint.inlining import Inlining
 from receiver.policy.rules import Rule
 from receiver.yamltext import Path
@@ -49,6 +50,14 @@ class Source:
     lets: Mapping[str, Let]
     placed: Sequence[Placed]
     inlining: Inlining = field(default_factory=Inlining)
+    _comparisons: dict[str, Comparisons] = field(default_factory=dict)  # by text: policies repeat themselves
+
+    def comparisons(self, formula: Formula) -> Comparisons:
+        """What one of its expressions compares, `let` names seen through. Each text is walked once for all checks."""
+        text = formula.expression.text
+        if text not in self._comparisons:
+            self._comparisons[text] = comparisons(self.inlining.of(formula))
+        return self._comparisons[text]
 
 
 def warn_inside(findings: Findings, where: Path, formula: Formula, offset: int, code: str, message: str) -> None:

@@ -43,11 +43,14 @@ def warn_of_uncalled(sources: Sequence[Source]) -> None:
 
 
 def _texts(where: Path, value: JsonValue) -> Iterator[tuple[Path, str]]:
+    """The texts with a brace in them, and their places."""
     if isinstance(value, str):
-        yield where, value
+        if "{" in value:
+            yield where, value
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _texts((*where, key), inner)
+            if isinstance(inner, str | dict | list):
+                yield from _texts((*where, key), inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _texts((*where, index), inner)

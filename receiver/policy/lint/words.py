@@ -15,7 +15,6 @@ from receiver.policy import codes
 from receiver.policy.document import DEFAULT_EVENTS
 from receiver.policy.findings import original
 from receiver.policy.formula import Formula
-from receiver.policy.lint.compared import compared
 from receiver.policy.lint.placed import Placed, Source, warn_inside
 from receiver.yamltext import Path
 
@@ -83,8 +82,9 @@ class Words:
 
     def warn_of_rule(self, source: Source, each: Placed) -> None:
         """Words in `tags`, `on` and the conditions of a rule."""
-        for where, tag in (*_tags_with_places(each), *_tags_of_examples(each)):
-            self._warn_of_tag(each, where, tag)
+        for where, tag in (*_tags(each), *_tags_of_examples(each)):
+            if tag not in self._tags.known:
+                self._warn_of_tag(each, original(each.findings.document.value, where), tag)
         _warn_of_events(each)
         kinds = each.rule.on
         of_sessions = all(kind in _OF_SESSIONS or kind.startswith(RESULT_PREFIX) for kind in kinds)
@@ -92,7 +92,7 @@ class Words:
             self._warn_of_formula(source, where, formula, of_sessions=of_sessions)
 
     def _warn_of_tag(self, each: Placed, where: Path, tag: str) -> None:
-        if re.search(r"[\s,]", tag) and tag not in self._tags.known:
+        if re.search(r"[\s,]", tag):
             said = f"{tag!r} is one tag: put a comma between two, outside of quotes"
             each.findings.warning(where, codes.RESEMBLING_TAG, said)
         elif close := self._close(self._tags, tag):
@@ -102,7 +102,7 @@ class Words:
         expression = formula.expression
         if not formula.needs and ("event" not in expression.roots or not _holds_text(expression.text)):
             return
-        for path, literal, place, _ in compared(source.inlining.of(formula)):
+        for path, literal, place, _ in source.comparisons(formula).constants:
             words = self._by_path.get(path)
             if words is None or not isinstance(literal.value, str) or (words is self._statuses and not of_sessions):
                 continue
@@ -122,12 +122,13 @@ class Words:
         return self._resembled[words.noun, word]
 
 
-def _tags_with_places(each: Placed) -> Iterator[tuple[Path, str]]:
+def _tags(each: Placed) -> Iterator[tuple[Path, str]]:
+    """The tags of the rule, with their places in the long form of `tags`."""
     tags = each.written.tags
     if tags is not None:
         for key, named in (("any", tags.any), ("all", tags.all), ("none", tags.none)):
             for position, tag in enumerate(named or ()):
-                yield original(each.findings.document.value, (*each.where, "tags", key, position)), tag
+                yield (*each.where, "tags", key, position), tag
 
 
 def _tags_of_examples(each: Placed) -> Iterator[tuple[Path, str]]:

@@ -31,9 +31,10 @@ from receiver.policy.expressions.expression import (
 from receiver.policy.expressions.shapes import Kind, ListOf
 from receiver.policy.expressions.syntax import MACROS
 from receiver.policy.expressions.values import INT_MAX, INT_MIN
-from receiver.policy.formula import names_of
+from receiver.policy.formula import MAX_LETS, names_of
 from receiver.policy.sample import PartialEvent, sample_event
-from receiver.yamltext import read_yaml
+from receiver.yamltext import MAX_DEPTH as YAML_DEPTH
+from receiver.yamltext import MAX_SIZE, MAX_VALUES, read_yaml
 
 README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
 PAGE = README.partition("\n## The language on one page\n")[2].partition("\n## ")[0]
@@ -204,7 +205,11 @@ def test_a_bound_is_where_the_page_says(bound: str) -> None:
 
 
 def test_the_other_bounds_are_where_the_page_says() -> None:
-    assert BOUNDS.keys() - MEASURED == {"steps for one event, all rules together", "ints"}
+    of_files = {"`let` names of a policy", "a YAML file"}
+    assert BOUNDS.keys() - MEASURED == {"steps for one event, all rules together", "ints", *of_files}
+    assert BOUNDS["`let` names of a policy"] == f"{MAX_LETS:,}"
+    size, values, depth = f"{MAX_SIZE // 1024**2} Mi characters", f"{MAX_VALUES:,} values", f"depth {YAML_DEPTH}"
+    assert BOUNDS["a YAML file"] == f"{size}, {values}, {depth}"
     assert BOUNDS["steps for one event, all rules together"] == f"{STEP_BUDGET:,}"
     assert (steps(1), steps(0)) == ("fine", "fails")
     assert BOUNDS["ints"] == f"{INT_MIN:,} to {INT_MAX:,}"
