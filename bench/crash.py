@@ -1,4 +1,4 @@
-"""Kill -9 under load, many rounds: acknowledged, lost, duplicated, out of order, repeated calls.
+"""Kill -9 under load, many rounds: acknowledged, lost, duplicated, out of order, repeated calls, damage to the record.
 
 python bench/crash.py [--rounds 50] [--seed 1]
 """
@@ -30,7 +30,8 @@ def main() -> None:
     for name, value in dataclasses.asdict(findings).items():
         print(f"{name:18} {value}")
     print(f"{'seconds':18} {time.monotonic() - started:.0f}")
-    sys.exit(bool(findings.lost or findings.duplicated or findings.order_violations or findings.unfinished))
+    faults = (findings.lost, findings.duplicated, findings.order_violations, findings.unfinished, findings.damaged)
+    sys.exit(any(faults))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ over, and the notes need not stand in the order of their sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from receiver.audit.note import SIGNATURE_MARK
@@ -23,3 +23,33 @@ def notes(text: str) -> Iterator[str]:
             before = ""
         else:
             before = piece
+
+
+def placed(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The notes of a journal that is read line by line, each with the number of its first line. A text without a
+    signature after it is given too, as it stands: whoever opens it finds out. Not so at the end, where a note may just
+    be being written.
+    """
+    before, start = "", 0
+    for number, piece in _pieces(lines):
+        if piece.startswith(SIGNATURE_MARK) and before:
+            yield start, f"{before}\n{piece}"
+            before = ""
+        else:
+            if before:
+                yield start, before
+            before, start = piece, number
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """What stands between empty lines, and the number of its first line."""
+    piece, start = "", 1
+    for number, line in enumerate(lines, 1):
+        if line.strip("\n"):
+            start = start if piece else number
+            piece += line
+        elif piece:
+            yield start, piece
+            piece = ""
+    if piece:
+        yield start, piece

@@ -32,6 +32,10 @@ class NoteError(ValueError):
     """A note, key or checkpoint that cannot be read, or that no known key signed. The message says which."""
 
 
+class NotSigned(NoteError):
+    """A note that can be read, but has no signature of the key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
     """A key that notes can be checked with; as text: `<name>+<key id in hex>+<base64 of type and key>`."""
@@ -136,7 +140,7 @@ def open_note(note: str, verifier: Verifier) -> str:
                 raise NoteError(f"the signature of {verifier.name} does not fit the text: the note was changed")
             signed = True
     if not signed:
-        raise NoteError(f"not signed by {verifier.name} with key {verifier.id.hex()}")
+        raise NotSigned(f"not signed by {verifier.name} with key {verifier.id.hex()}")
     return text
 
 

@@ -1,8 +1,10 @@
 r"""The search language of the record: `tag:DUPLICATED_FACE outcome:decided -rule:ring created:2026-11-01..2026-11-30`.
 
-A search is a list of terms with white space between them; an entry fits when it fits every term. A term is
-`key:value`, and with a leading `-` what does not fit it. A value with white space, or one that begins with a quote,
-stands in double quotes (`\"` and `\\` inside). One language for the command line, HTTP and export.
+A search is a list of terms with white space between them; an entry fits when it fits every term. A term is `key:value`,
+or text in double quotes, which an entry fits that has it anywhere; with a leading `-` it is what does not fit. A value
+with white space, or one that begins with a quote, stands in double quotes (`\"` and `\\` inside). Times and numbers
+may be compared (`idx:>100`, `created:<2026-11-01`) or given as a span (`http:500..599`). `@name` stands for the terms
+of a saved search. One language for the command line, HTTP and export.
 """
 
 from __future__ import annotations
@@ -10,21 +12,40 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from receiver.errors import Unusable
+from receiver.suggestion import suggestion
 
-MAX_TERMS = 64
-KEYS = ("session", "tag", "rule", "outcome", "action", "actor", "kind", "policy", "source", "event", "created")
+MAX_TERMS: Final = 64
+VALUES: Final = (
+    "session",
+    "subject",
+    "tag",
+    "rule",
+    "outcome",
+    "status",
+    "action",
+    "actor",
+    "kind",
+    "policy",
+    "source",
+    "event",
+)
+NUMBERS: Final = ("idx", "attempt", "http")
+KEYS: Final = (*VALUES, "created", *NUMBERS)
 
 _TERM = re.compile(
-    r'\s*(?P<minus>-?)(?P<key>[A-Za-z_]+):(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]\S*))(?=\s|$)'
+    r"\s*(?P<minus>-?)(?:(?P<key>[A-Za-z_]+):(?P<compared>[<>]=?)?)?"
+    r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?<=[:<>=])(?P<plain>[^\s"]\S*))(?=\s|$)'
 )
+_SAVED = re.compile(r"\s*@(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(?=\s|$)")
 _WORD = re.compile(r"\s*(\S+)")
 _ESCAPE = re.compile(r"\\(.)")
+_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 
 
 class SearchError(Unusable):
@@ -33,9 +54,27 @@ class SearchError(Unusable):
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """The entry has this value: `key` is one of KEYS but `created`."""
+    """The entry has this value: `key` is one of VALUES."""
 
     key: str
+    value: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The entry has a number from `low` to `high`, both included; None is open. `key` is one of NUMBERS."""
+
+    key: str
+    low: int | None
+    high: int | None
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The entry has this text in a tag, rule, type, outcome, actor, source, kind, status or fact; A is a."""
+
     value: str
     negated: bool = False
 
@@ -49,7 +88,7 @@ class Created:
     negated: bool = False
 
 
-Term: TypeAlias = Is | Created
+Term: TypeAlias = Is | Between | Text | Created
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,40 +98,75 @@ class Search:
     terms: tuple[Term, ...] = ()
 
 
-def parse(query: str) -> Search:
-    """Read a search. Raises SearchError."""
-    terms = tuple(itertools.islice(_terms(query), MAX_TERMS + 1))
+def parse(query: str, saved: Mapping[str, str] | None = None) -> Search:
+    """Read a search; `saved` are the searches that `@name` stands for. Raises SearchError."""
+    terms = tuple(itertools.islice(_terms(query, saved or {}), MAX_TERMS + 1))
     if len(terms) > MAX_TERMS:
         raise SearchError(f"a search may have {MAX_TERMS} terms")
     return Search(terms)
 
 
-def _terms(query: str) -> Iterator[Term]:
+def expanded(query: str, saved: Mapping[str, str]) -> str:
+    """The search with what its `@name`s stand for in their place. Raises SearchError."""
+    parse(query, saved)
+    pieces, at = [], 0
+    while query[at:].strip():
+        named = _SAVED.match(query, at)
+        found = named or _TERM.match(query, at)
+        assert found is not None  # as `parse` has read it
+        pieces.append(saved[named["name"]] if named else found[0].strip())
+        at = found.end()
+    return " ".join(pieces)
+
+
+def _terms(query: str, saved: Mapping[str, str] | None) -> Iterator[Term]:
     at = 0
     while query[at:].strip():
-        found = _TERM.match(query, at)
+        named = _SAVED.match(query, at)
+        found = named or _TERM.match(query, at)
         if found is None:
             word = _WORD.match(query, at)
             raise SearchError(_not_a_term(word[1] if word else query[at:]))
-        yield _term(found)
+        if named:
+            yield from _named(named["name"], saved)
+        else:
+            yield _term(found)
         at = found.end()
+
+
+def _named(name: str, saved: Mapping[str, str] | None) -> Iterator[Term]:
+    if saved is None:
+        raise SearchError(f"@{name}: a saved search cannot stand on another one")
+    if name not in saved:
+        raise SearchError(f"no search is saved as @{name}{suggestion(name, saved)} (config.yaml, `audit: queries:`)")
+    return _terms(saved[name], None)
 
 
 def _not_a_term(word: str) -> str:
     key = word.lstrip("-").partition(":")[0]
     if ":" in word and key in KEYS:
         return f"{word!r}: what follows {key + ':'!r} is not a value; put text with spaces or quotes in double quotes"
-    return f"{word!r} is not a term of the form key:value; keys: {', '.join(KEYS)}"
+    return f"{word!r} is not a term: write key:value, or text in double quotes; keys: {', '.join(KEYS)}"
 
 
 def _term(found: re.Match[str]) -> Term:
-    key, negated = found["key"], bool(found["minus"])
+    key, negated, compared = found["key"], bool(found["minus"]), found["compared"]
     value = found["plain"] if found["quoted"] is None else _ESCAPE.sub(r"\1", found["quoted"])
+    if key is None:
+        return _text(value, negated)
     if key not in KEYS:
         raise SearchError(_unknown(key))
     if key == "created":
-        return Created(*_span(value), negated)
-    return Is(key, value, negated)
+        return Created(*_span(value, compared), negated)
+    if key in NUMBERS:
+        return Between(key, *_range(key, value, compared), negated)
+    return Is(key, (compared or "") + value, negated)  # values are not ordered: the sign is part of this one
+
+
+def _text(value: str, negated: bool) -> Text:
+    if not value.strip():
+        raise SearchError('"" is no text; leave it out')
+    return Text(value, negated)
 
 
 def _unknown(key: str) -> str:
@@ -101,17 +175,34 @@ def _unknown(key: str) -> str:
     return f"unknown key {key!r}{hint}; keys: {', '.join(KEYS)}"
 
 
-def _span(value: str) -> tuple[int | None, int | None]:
+def _range(key: str, value: str, compared: str | None) -> tuple[int | None, int | None]:
+    """`N`, `>N`, `>=N`, `<N`, `<=N`, `A..B`, `A..` or `..B` of whole numbers."""
+    low, dots, high = value.partition("..")
+    if not all(not part or _NUMBER.match(part) for part in (low, high)) or not (low or high) or (compared and dots):
+        raise SearchError(f"{key}:{compared or ''}{value} is not a number; write {key}:5, {key}:>=5 or {key}:5..9")
+    if compared:
+        number, one = int(low), len(compared) == 1
+        return (number + one, None) if compared[0] == ">" else (None, number - one)
+    first, last = (int(low) if low else None), (int(high) if high else None)
+    if first is not None and last is not None and last < first:
+        raise SearchError(f"{key}:{value} ends before it begins")
+    return first, last if dots else first
+
+
+def _span(value: str, compared: str | None) -> tuple[int | None, int | None]:
     """`A..B`, `A..`, `..B` or `A`; a day stands for the whole of it, so that `..B` includes the day B."""
     since, dots, until = value.partition("..")
+    if compared and not dots:
+        start, end = _moment(since)
+        return {">": (end, None), ">=": (start, None), "<": (None, start), "<=": (None, end)}[compared]
     if not dots:
         until = since
-    if not (since or until):
-        raise SearchError(f"created:{value} names no time; write created:2026-11-01..2026-11-30")
-    start, end = (_moment(since)[0] if since else None), (_moment(until)[1] if until else None)
-    if start is not None and end is not None and end <= start:
+    if compared or not (since or until):
+        raise SearchError(f"created:{compared or ''}{value} names no time; write created:2026-11-01..2026-11-30")
+    first, last = (_moment(since)[0] if since else None), (_moment(until)[1] if until else None)
+    if first is not None and last is not None and last <= first:
         raise SearchError(f"created:{value} ends before it begins")
-    return start, end
+    return first, last
 
 
 def _moment(text: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""`hookwarden explain`: why an event is decided as it is. Stores nothing, calls nobody."""
+"""`hookwarden explain`: why an event is decided as it is. Calls nobody; reading a stored event leaves an entry."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from receiver.cli.access import leave_access
 from receiver.cli.options import config_option, configuration, json_option, with_store
 from receiver.cli.output import UNUSABLE, console, fail, print_json
 from receiver.config import Configuration
@@ -34,7 +35,7 @@ def explain(
     """Explain the decision on a stored event, or on a payload: every rule that was looked at, every condition with its
     values, which one decided, what is missing, and what would have turned it.
 
-    Nothing is stored and nobody is called.
+    Nobody is called. Nothing is stored, but an entry in the record that says who read a stored event.
     """
     if (event_id is None) == (payload is None):
         raise click.UsageError("name a stored event, or a file with --payload")
@@ -100,6 +101,8 @@ def _with_stored(store: Store, event_id: str, now: bool, as_json: bool) -> None:
         document = reader.event(event_id, raw=True)
     if document is None:
         raise click.ClickException(f"no event {event_id}")
+    if document["event"] is not None:  # the values that conditions read are the body's
+        leave_access(store, "explanation", event_id=event_id)
     if now:
         context = click.get_current_context()
         configured = configuration(context.params["config_path"], "lenient")

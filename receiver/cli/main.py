@@ -22,6 +22,8 @@ _COMMANDS: Final[Mapping[str, str]] = {  # name: module and what it is called th
     "explain": "explaining:explain",
     "simulate": "simulating:simulate",
     "schema": "schema:schema",
+    "call": "calling:call",
+    "didit": "didit:didit",
     "events": "records:events",
     "actions": "records:actions",
     "reviews": "records:reviews",

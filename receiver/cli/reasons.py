@@ -12,27 +12,10 @@ from receiver.cli.output import cell, console
 from receiver.cli.story import brief, tell_inputs, tell_lets
 from receiver.contract import PlannedAction
 from receiver.policy.would_change import decides
+from receiver.story.words import change_words
 
 _VERDICTS = {True: ("fires", "green"), False: ("does not fire", "dim"), None: ("undecided", "yellow")}
 _VALUES = {True: ("true", "green"), False: ("false", "red"), None: ("undecided", "yellow")}
-_RELATIONS = {
-    "==": "were",
-    "!=": "were there and not",
-    "in": "were one of",
-    "not in": "were there and none of",
-    "present": "were there",
-    "absent": "were not there",
-    "contains": "had",
-    "not contains": "did not have",
-    "startsWith": "started with",
-    "not startsWith": "did not start with",
-    "endsWith": "ended with",
-    "not endsWith": "did not end with",
-    "<": "were below",
-    "<=": "were at most",
-    ">": "were above",
-    ">=": "were at least",
-}
 
 
 def tell_reasons(decision: dict[str, Any]) -> None:
@@ -72,11 +55,7 @@ def _tell_condition(condition: dict[str, Any], *, decided: bool) -> None:
 
 def would_change_text(change: dict[str, Any]) -> str:
     """Such as `would be true if event.liveness.score were below 60.0`."""
-    path, op = change["path"], change["op"]
-    if op.startswith("size "):
-        path, op = f"size({path})", op.removeprefix("size ")
-    value = "" if op in ("present", "absent") else f" {brief(change['value'])}"
-    return f"would be {_VALUES[change['gives']][0]} if {path} {_RELATIONS[op]}{value}"
+    return change_words(change, brief(change["value"]))
 
 
 def tell_planned(action: PlannedAction) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from receiver.cli.access import leave_access
 from receiver.cli.options import actor, after_option, json_option, limit_option, with_store
 from receiver.cli.output import print_json, print_table
 from receiver.config import Configuration
@@ -78,6 +79,8 @@ def show_event(store: Store, event_id: str, raw: bool, as_json: bool) -> None:
     """Show one event whole: what came, which rules were looked at, what was done."""
     with store.read() as reader:
         document = found(reader.event(event_id, raw=raw), f"event {event_id}")
+    if document.get("raw") is not None:
+        leave_access(store, "body", event_id=event_id)
     if as_json:
         print_json(document)
         return
@@ -95,11 +98,10 @@ def replay_event(store: Store, configured: Configuration, event_id: str, as_json
     from receiver.policies import compile_configured
     from receiver.policy.explain import decision_document
     from receiver.publication import take_into_use
-    from receiver.record import Recorder
-    from receiver.wiring import now_ms
+    from receiver.wiring import now_ms, open_recorder
 
     policy = compile_configured(configured)
-    recorder = Recorder(lambda: policy, dry_run=configured.settings.actions.mode == "dry_run")
+    recorder = open_recorder(configured.settings, lambda: policy)
 
     def decide_again(tx: Transaction) -> Decision:
         take_into_use(tx, policy, actor(), now_ms())

@@ -8,6 +8,7 @@ import click
 
 from handlers.specs import SPECS
 from receiver.cli.output import print_json
+from receiver.cli.verifyschema import VERIFY_TEXTS, shape_verify
 from receiver.contract import JsonObject
 
 _VARIABLE = {
@@ -15,7 +16,7 @@ _VARIABLE = {
     "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}",
     "description": "Read from the environment.",
 }
-_DURATION = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)$", "examples": ["30s", "5m", "24h"]}
+_DURATION = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d|y)$", "examples": ["30s", "5m", "24h"]}
 _SIZE = {"type": "string", "pattern": r"^[0-9]+\s*(B|KiB|MiB|GiB|kB|MB|GB)?$", "examples": ["512KiB", "1MiB"]}
 _CONSTRAINTS = frozenset({"enum", "const", "pattern", "minLength"})
 
@@ -27,7 +28,13 @@ _TEXTS = {
     "Settings.sources": "By name: each is one POST /webhooks/<name>.",
     "Settings.vendors": "The vendors whose APIs actions may call.",
     "Settings.images": "The links to images that payloads hold.",
+    "Settings.hooks": "By name: systems of yours that `http.post` sends signed messages to.",
+    "Settings.notify": "By name: channels of `notify`, each a URL as Apprise reads it; it holds credentials.",
+    "HookSettings.url": "Where messages are posted.",
+    "HookSettings.secret": "Signs them: `whsec_` and the base64 of 24 to 64 bytes.",
+    "HookSettings.timeout": "For a whole call: seconds, or text such as 10s.",
     "Settings.actions": "How actions are carried out.",
+    "Settings.audit": "The record: its name, who gets its checkpoints, how long it is kept.",
     "Settings.policy": "The policy itself, a file name, or a list of file names, relative to this file.",
     "ServerSettings.host": "The address to listen on; 0.0.0.0 in a container.",
     "ServerSettings.port": "The port; 0 lets the system choose.",
@@ -39,16 +46,34 @@ _TEXTS = {
     "TokenSettings.token": "The token, 16 characters or more; better from the environment: ${NAME}.",
     "SourceSettings.vendor": "Whose payloads arrive here.",
     "SourceSettings.verify": "How deliveries prove where they come from.",
-    "VerifySettings.scheme": "The signature scheme.",
-    "VerifySettings.secrets": "The destination's secret; while it is rotated, the new one first, then the old one.",
-    "VerifySettings.tolerance": "How old a delivery may be: seconds, or text such as 5m.",
+    "SourceSettings.map": "Of a generic sender: which expression over `raw` gives which field of the event.",
+    **VERIFY_TEXTS,
     "VendorSettings.base_url": "Where the API is.",
     "VendorSettings.api_key": "The key; better from the environment: ${NAME}.",
+    "VendorSettings.concurrency": "At most so many calls at a time.",
+    "VendorSettings.budget": "How many calls an hour; more wait for a person.",
+    "BudgetSettings.billable": "Calls that the vendor charges for.",
+    "BudgetSettings.destructive": "Calls that change something at the vendor.",
     "VendorSettings.timeout": "For a whole call: seconds, or text such as 30s.",
     "ImagesSettings.allow_hosts": "`host` or `host:port` that image links may name though the guard refuses them.",
     "ActionsSettings.mode": "live, or dry_run: decide and record, call nobody.",
     "ActionsSettings.concurrency": "At most so many calls at a time.",
     "ActionsSettings.retry": "When calls that failed are tried again: full-jitter backoff.",
+    "AuditSettings.origin": "What the record is called in its checkpoints, for good; drawn at random without.",
+    "AuditSettings.checkpoints": "How often the record is signed, and where its checkpoints go.",
+    "AuditSettings.retention": "How long what is kept; 0 keeps it.",
+    "AuditSettings.queries": "Searches with names: `hookwarden audit search @name`.",
+    "AuditSettings.master_key": "Wraps the keys in keys.db: 64 hex digits; without it `master.key` does.",
+    "CheckpointSettings.every": "At most one checkpoint in this time: seconds, or text such as 1s.",
+    "CheckpointSettings.stdout": "Print each checkpoint as a line of JSON.",
+    "CheckpointSettings.syslog": "Send each checkpoint to a syslog receiver.",
+    "CheckpointSettings.webhook": "Post each checkpoint to a URL, signed.",
+    "SyslogSettings.address": "host:port (UDP), or the path of a socket such as /dev/log.",
+    "WebhookSinkSettings.url": "Where checkpoints are posted.",
+    "WebhookSinkSettings.secret": "What they are signed with; better from the environment: ${NAME}.",
+    "RetentionSettings.blob.biometric": "Images and biometric values: text such as 90d.",
+    "RetentionSettings.blob.pii": "All other personal contents: text such as 5y.",
+    "RetentionSettings.entry": "The entries themselves, by whole tiles of 256: text such as 7y.",
     "RetrySettings.base": "The first delay is at most this: seconds, or text such as 1s.",
     "RetrySettings.cap": "No delay is longer: seconds, or text such as 5m.",
     "RetrySettings.attempts": "After so many attempts an action is dead.",
@@ -75,14 +100,15 @@ def configuration_schema() -> JsonObject:
     """The schema of config.yaml, with the inline policy."""
     from receiver.policy.schema import DIALECT, definitions_of, describe, policy_definitions
     from receiver.settings import Settings
-    from receiver.signatures.table import SCHEMES
+    from receiver.vendors.generic import FIELDS
     from receiver.vendors.table import VENDORS
 
     settings = definitions_of(Settings)
     policy = settings["Settings"]["properties"].pop("policy")
     settings["Settings"]["properties"]["store"]["enum"] = ["sqlite"]
     settings["SourceSettings"]["properties"]["vendor"]["enum"] = sorted(VENDORS)
-    settings["VerifySettings"]["properties"]["scheme"]["enum"] = sorted(SCHEMES)
+    settings["SourceSettings"]["properties"]["map"]["propertyNames"] = {"enum": sorted(FIELDS)}
+    shape_verify(settings)
     settings["Settings"]["properties"]["sources"]["additionalProperties"] = False
     settings = {name: _with_texts(definition) for name, definition in settings.items()}
     files = {"type": "array", "items": {"type": "string"}, "minItems": 1}

@@ -11,6 +11,7 @@ import click
 from receiver.cli.options import config_option, configuration
 from receiver.cli.output import FINDINGS, FINE, UNUSABLE
 from receiver.errors import PayloadRejected
+from receiver.ids import new_id
 
 
 @click.command()
@@ -19,16 +20,20 @@ from receiver.errors import PayloadRejected
     "--payload",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     required=True,
-    help="A JSON file; its `timestamp` is set to now, so that it is fresh.",
+    help="A JSON file. Of a `didit` source, its `timestamp` is set to now, so that it is fresh.",
 )
 @click.option("--url", help="Post here instead of to the configured server.")
 @click.option("--as-is", is_flag=True, help="Send the file's bytes as they stand, with their own timestamp.")
 @config_option
 def send(source: str, payload: Path, url: str | None, as_is: bool, config_path: Path) -> None:
-    """Sign PAYLOAD with the first secret of SOURCE and post it. Prints the answer; exit 0 if it was accepted."""
+    """Sign PAYLOAD as the sender of SOURCE would, with its first secret, and post it. Exit 0 if it was accepted.
+
+    Every scheme can be signed but jwt-es256, whose private key only the vendor has.
+    """
     import httpx
 
-    from receiver.signatures.didit import sign
+    from receiver.signatures.settings import DiditVerify
+    from receiver.signatures.table import sign
     from receiver.wiring import now_ms
 
     configured = configuration(config_path)
@@ -38,12 +43,13 @@ def send(source: str, payload: Path, url: str | None, as_is: bool, config_path: 
     server = configured.settings.server
     target = url or f"http://{server.host}:{server.port}/webhooks/{source}"
     at = now_ms() // 1000
-    body = payload.read_bytes() if as_is else _fresh(payload, at)
-    secret = configured.settings.sources[source].verify.secrets[0]
-    stamp = _timestamp(body) if as_is else at
+    verify = configured.settings.sources[source].verify
+    in_body = isinstance(verify, DiditVerify)  # elsewhere the time is in a header, if anywhere
+    body = _fresh(payload, at) if in_body and not as_is else payload.read_bytes()
+    stamp = _timestamp(body) if in_body and as_is else at
     try:
-        headers = sign(body, secret, stamp)
-    except PayloadRejected as fault:
+        headers = sign(verify, body, stamp, new_id("msg", 1000 * at))
+    except (PayloadRejected, ValueError) as fault:
         raise click.UsageError(f"{payload} cannot be signed: {fault}") from None
     try:
         answer = httpx.post(target, content=body, headers=headers, timeout=10.0)

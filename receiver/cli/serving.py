@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receiver.cli.options import config_option
+from receiver.cli.options import actor, config_option
 from receiver.cli.output import UNUSABLE
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def serve(config_path: Path, host: str | None, port: int | None) -> None:
     server = configured.settings.server
     bound = _bound(host or server.host, server.port if port is None else port)
     system = build(configured, policy)
+    system.begin_service(actor())
     uvloop.run(_serve(system, bound))  # a third less CPU for each request than asyncio's own loop
 
 

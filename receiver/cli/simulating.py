@@ -103,6 +103,7 @@ def simulate(
     window = (since, _now() if until is None else until)
     started = time.perf_counter()
     with _store(configured) as store, _rows(csv_path, shadow=shadow) as write:
+        _leave_access(store, window, "decisions" if shadow else "bodies")
         if shadow:
             document, status = _shadow(store, window, write), FINE
         else:
@@ -116,6 +117,16 @@ def simulate(
 
         (print_shadow if shadow else print_simulation)(document, console(stderr=csv_path == "-"))
     sys.exit(status)
+
+
+def _leave_access(store: Store, window: tuple[int, int], what: str) -> None:
+    """One entry for all that is read: from when to when, and how many events."""
+    from receiver.cli.access import leave_access
+    from receiver.deeds import mass_read
+
+    with store.read() as reader:
+        events = reader.past_count(*window)
+    leave_access(store, what, facts=mass_read("simulate", *window, events))
 
 
 def _compared(

@@ -24,11 +24,22 @@ def tell_event(document: dict[str, Any]) -> None:
     _line("received", f"{document['received_at']} from {document['source']}, {document['deliveries']} deliveries")
     receipt = document.get("receipt")
     if receipt:
-        _line("verified by", f"{receipt['method']}, secret {receipt['secret']}, signed at {receipt['signed_at']}")
+        _line("verified by", _receipt(receipt))
+        _line("noted", receipt.get("notes"))
     _line("tags", event.get("tags"))
     tell_decision(document["decision"])
     for action in document["actions"]:
         tell_action(action)
+
+
+def _receipt(receipt: dict[str, Any]) -> str:
+    """How a delivery proved itself; schemes without secrets or without a time say less."""
+    said = [
+        f"{name} {receipt[key]}"
+        for name, key in (("secret", "secret"), ("signed at", "signed_at"))
+        if receipt[key] is not None
+    ]
+    return ", ".join([receipt["method"], *said])
 
 
 def tell_decision(decision: dict[str, Any] | None) -> None:

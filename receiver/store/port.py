@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 from receiver.audit.note import Verifier
+from receiver.audit.search import Search
 from receiver.contract import ActionState, Decision, Event, EventDocument, JsonObject, Outcome, PlannedAction, Verified
 from receiver.policy.recall import PastEvent
+from receiver.store.vault import Extent
 
 T = TypeVar("T")
 
@@ -120,6 +122,60 @@ class Page:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody whose data may be kept. `ref` is what the record calls them (None: nothing is kept); `personal` and
+    `biometric` say which of their keys are there, `erased_at` (Unix ms) when keys of that name were last destroyed.
+    """
+
+    ref: bytes | None
+    personal: bool
+    biometric: bool
+    erased_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure came to: how many rows of each kind were emptied or dropped. `idx` is its entry."""
+
+    ref: bytes
+    idx: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What is still to be looked at: events after the number `after`, of which `older` are older than asked for.
+    `first_idx` is the first entry that is still there.
+    """
+
+    after: int
+    older: int
+    first_idx: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedContents:
+    """What one job dropped: rows with sealed contents, and keys of persons who had nothing left. `passed` events are
+    not finished, or held. `last` is the event to go on from; None: there is no older one.
+    """
+
+    last: int | None
+    contents: int
+    keys: int
+    passed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedEntries:
+    """The entries that one job dropped (`first` included, `stop` not), and the events and keys that went with them."""
+
+    first: int
+    stop: int
+    events: int
+    keys: int
+
+
 class Transaction(Protocol):
     """The writes. Each one that changes what an auditor may ask for appends its own leaf to the entries."""
 
@@ -141,6 +197,10 @@ class Transaction(Protocol):
 
     def firings_since(self, rule: str, since: int) -> int:
         """How many events this rule has planned actions for since then (for `limit:`)."""
+        ...
+
+    def spend(self, key: str, at: int, since: int, most: int) -> bool:
+        """Count one more call of a kind, unless `most` were counted since then: then False."""
         ...
 
     def add_event(self, new: NewEvent) -> None:
@@ -181,7 +241,7 @@ class Transaction(Protocol):
         """Record how an attempt ended and apply its effects. False: the lease was lost, nothing was written."""
         ...
 
-    def retry_action(self, action_id: str, actor: str, at: int) -> None:
+    def retry_action(self, action_id: str, actor: str, at: int, reason: str = "") -> None:
         """A person sends a `failed`, `dead` or `waiting_retry` action again. Raises NotFound, Conflict."""
         ...
 
@@ -209,6 +269,74 @@ class Transaction(Protocol):
 
     def add_note(self, kind: str, actor: str, at: int, facts: Mapping[str, str]) -> None:
         """Append an entry that stands for itself: a policy taken into use, an export, a start."""
+        ...
+
+    def add_access(
+        self,
+        what: str,
+        actor: str,
+        at: int,
+        event_id: str | None = None,
+        session_id: str | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Append an entry about a reading of what is sealed. `facts` name no person. Raises NotFound."""
+        ...
+
+    def find_person(self, subject: str | None, session_id: str | None, extent: Extent) -> Person:
+        """Who is to be erased, by the sender's name for the person or by a session. Raises NotFound; Conflict where a
+        session is of several persons.
+        """
+        ...
+
+    def erase(self, ref: bytes, extent: Extent, actor: str, at: int, reason: str) -> Erased:
+        """Erase a person, or what is biometric of one. Raises Conflict while a legal hold stands. Nothing may fail
+        after this in the same job: the keys are not given back. `Store.scrub` then cuts the bytes from the files' logs.
+        """
+        ...
+
+    def try_erasure(self, ref: bytes, extent: Extent, actor: str, at: int) -> Erased:
+        """What erasing would do, undone again. Raises Conflict while a legal hold stands."""
+        ...
+
+    def finish_erasures(self) -> int:
+        """Complete erasures that a crash cut short; gives how many are still open. Ask again until there is none."""
+        ...
+
+    def retained(self, extent: Extent, before: int) -> Retained:
+        """What there is to prune of a class that is older than this time."""
+        ...
+
+    def prune_contents(
+        self, extent: Extent, before: int, after: int, limit: int, actor: str, at: int
+    ) -> PrunedContents:
+        """Drop what is sealed of this class in up to `limit` events that came after the event `after` and before the
+        time `before`, and the keys of persons who then have nothing left. Ask again from `last` until it is None.
+        """
+        ...
+
+    def prune_entries(self, before: int, limit: int, actor: str, at: int, *, dry_run: bool = False) -> PrunedEntries:
+        """Drop entries from the start of the record, in whole tiles, up to `limit` tiles: those written before the time
+        `before`, but none from the first on that is about what is not finished or held. Ask again until it drops none.
+        """
+        ...
+
+    def hold(self, ref: bytes, actor: str, at: int, reason: str) -> int:
+        """Put a legal hold on a person; gives its number. Raises Conflict where one stands, or nothing is kept."""
+        ...
+
+    def release(self, ref: bytes, actor: str, at: int) -> int:
+        """End the legal hold on a person; gives its number. Raises Conflict where none stands."""
+        ...
+
+    def rekey(self, master: bytes, actor: str, at: int) -> int:
+        """Wrap all keys anew under another master key; gives of how many persons. `Store.rekey` is what to call: it
+        also sees to it that the new key is found.
+        """
+        ...
+
+    def note_signing_key(self, identity: str, actor: str, at: int) -> bool:
+        """Have the record say from when on it is signed with this key; False if it says so already."""
         ...
 
     def ask_checkpoint(self) -> None:
@@ -268,16 +396,54 @@ class Reader(Protocol):
         """Refused deliveries, newest first."""
         ...
 
-    def audit(self, query: str = "", after: str | None = None, limit: int = 50, *, ascending: bool = False) -> Page:
-        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise."""
+    def audit(
+        self,
+        query: str | Search = "",
+        after: str | None = None,
+        limit: int = 50,
+        *,
+        ascending: bool = False,
+        whole: bool = False,
+    ) -> Page:
+        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise; `whole` ones
+        have the content of their leaf.
+        """
         ...
 
-    def audit_count(self, query: str = "") -> int:
-        """How many entries fit a search."""
+    def audit_count(self, query: str | Search = "", most: int | None = None) -> int:
+        """How many entries fit a search; at most `most`, where counting stops."""
+        ...
+
+    def audit_counts(
+        self, query: str | Search, by: Sequence[str], most: int | None = None
+    ) -> tuple[list[JsonObject], bool]:
+        """How many entries fit a search, by `day` (UTC), `outcome`, `tag`, `rule`, `kind` or `source`, or several of
+        them; and whether all were counted, or the newest `most` only.
+        """
+        ...
+
+    def policies_like(self, prefix: str) -> list[str]:
+        """The hashes of policy versions that begin so, at most five."""
+        ...
+
+    def tables(self) -> list[str]:
+        """The names of all tables, which are nobody's interface: the views are."""
         ...
 
     def audit_entry(self, idx: int) -> JsonObject | None:
         """One entry with its leaf bytes (base64)."""
+        ...
+
+    def leaf(self, idx: int) -> bytes | None:
+        """The bytes of an entry's leaf; None where there is none."""
+        ...
+
+    def first_idx(self) -> int:
+        """From which entry on the record is kept, a multiple of 256: what was before was pruned."""
+        ...
+
+    def holds(self) -> list[JsonObject]:
+        """Legal holds, the newest first."""
         ...
 
     def tree_size(self) -> int:
@@ -298,6 +464,10 @@ class Reader(Protocol):
 
     def policy(self, sha256: str) -> JsonObject | None:
         """One policy version with its text."""
+        ...
+
+    def policy_uses(self, sha256: str) -> list[JsonObject]:
+        """Who took a policy version into use, and when, oldest first: `{idx, at, actor}` of the entries that say so."""
         ...
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -330,6 +500,18 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Reader]:
         """A consistent view for reading; works beside the writer and beside other processes."""
+        ...
+
+    def rekey(self, master: bytes | None, actor: str) -> int:
+        """Replace the master key, by a fresh one if none is given; gives of how many persons the keys were rewrapped.
+        Where the key was given when the store was opened, the next opening needs the new one. Raises StoreUnavailable.
+        """
+        ...
+
+    def scrub(self, seconds: float) -> bool:
+        """Cut what was erased from the logs of the files, trying for so long: readers may be in the way. False: they
+        were, and its bytes may still be on disk.
+        """
         ...
 
     @property

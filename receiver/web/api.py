@@ -14,7 +14,9 @@ from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject
 from receiver.deeds import ACTION_DEEDS, act
 from receiver.errors import NotFound, Unusable
 from receiver.jsontext import read_object
+from receiver.links import without_links
 from receiver.store.port import Page, Reader
+from receiver.web.access import leave_access
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller
 from receiver.web.body import read_body
@@ -33,7 +35,7 @@ class Api:
         self._guard = guard
 
     def routes(self) -> list[Route]:
-        """The routes below `/api`, but those of the policy (`web/policy.py`)."""
+        """The routes below `/api`, but those of the policy (`web/policy.py`) and the record (`web/record.py`)."""
         return [
             Route("/api/events", self._guard("read", self._events)),
             Route("/api/events/{event_id}", self._guard("read", self._event)),
@@ -45,8 +47,6 @@ class Api:
             Route("/api/reviews", self._guard("read", self._reviews)),
             Route("/api/reviews/{review_id}/resolve", self._guard("review", self._resolve), methods=["POST"]),
             Route("/api/rejects", self._guard("read", self._rejects)),
-            Route("/api/audit", self._guard("read", self._audit)),
-            Route("/api/audit/{idx}", self._guard("read", self._audit_entry)),
         ]
 
     async def _read(self, ask: Callable[[Reader], Any]) -> Any:
@@ -55,12 +55,6 @@ class Api:
                 return ask(reader)
 
         return await run_in_threadpool(run)
-
-    async def _found(self, ask: Callable[[Reader], Any], what: str) -> Response:
-        answer = await self._read(ask)
-        if answer is None:
-            raise NotFound(f"no {what}")
-        return JsonAnswer(answer)
 
     async def _page(self, request: Request, ask: Callable[[Reader, str | None, int], Page], *known: str) -> Response:
         only_known(request, "after", "limit", *known)
@@ -82,13 +76,10 @@ class Api:
 
     async def _event(self, request: Request, caller: Caller) -> Response:
         event_id = request.path_params["event_id"]
-        raw = caller.may("read_raw")
-
-        def ask(reader: Reader) -> JsonObject | None:
-            document = reader.event(event_id, raw=raw)
-            return document if raw or document is None else _without_links(document)
-
-        return await self._found(ask, f"event {event_id}")
+        document = await self._read(lambda reader: reader.event(event_id, raw=caller.may("read_raw")))
+        if document is not None and document.get("raw") is not None:
+            await leave_access(self._system, caller, "body", event_id=event_id)
+        return _shown(document, caller, f"event {event_id}")
 
     async def _replay(self, request: Request, caller: Caller) -> Response:
         event_id, at = request.path_params["event_id"], self._system.clock()
@@ -99,7 +90,8 @@ class Api:
 
     async def _session(self, request: Request, caller: Caller) -> Response:
         session_id = request.path_params["session_id"]
-        return await self._found(lambda reader: reader.session(session_id), "session of this id")
+        document = await self._read(lambda reader: reader.session(session_id))
+        return _shown(document, caller, "session of this id")
 
     async def _actions(self, request: Request, caller: Caller) -> Response:
         ask = request.query_params.get
@@ -114,8 +106,10 @@ class Api:
         )
 
     async def _action(self, request: Request, caller: Caller) -> Response:
-        action_id = request.path_params["action_id"]
-        return await self._found(lambda reader: reader.action(action_id), f"action {action_id}")
+        return await self._action_now(request.path_params["action_id"], caller)
+
+    async def _action_now(self, action_id: str, caller: Caller) -> Response:
+        return _shown(await self._read(lambda reader: reader.action(action_id)), caller, f"action {action_id}")
 
     async def _act(self, request: Request, caller: Caller) -> Response:
         """Retry and discard are the operator's, approve and reject also the analyst's."""
@@ -127,7 +121,7 @@ class Api:
         reason = str((await self._json(request)).get("reason") or "")
         at, actor = self._system.clock(), f"token:{caller.name}"
         await self._system.store.run(lambda tx: act(tx, deed, action_id, actor, at, reason))
-        return await self._found(lambda reader: reader.action(action_id), f"action {action_id}")
+        return await self._action_now(action_id, caller)
 
     async def _reviews(self, request: Request, caller: Caller) -> Response:
         state = request.query_params.get("state")
@@ -150,16 +144,6 @@ class Api:
     async def _rejects(self, request: Request, caller: Caller) -> Response:
         return await self._page(request, lambda reader, after, limit: reader.rejects(after, limit))
 
-    async def _audit(self, request: Request, caller: Caller) -> Response:
-        query = request.query_params.get("q", "")
-        return await self._page(request, lambda reader, after, limit: reader.audit(query, after, limit), "q")
-
-    async def _audit_entry(self, request: Request, caller: Caller) -> Response:
-        text = request.path_params["idx"]
-        if not (text.isascii() and text.isdigit() and len(text) <= 18):
-            raise NotFound("no entry of this number")
-        return await self._found(lambda reader: reader.audit_entry(int(text)), f"entry {text}")
-
     async def _json(self, request: Request) -> JsonObject:
         """The request's JSON object; an empty body is an empty object."""
         seconds = self._system.configuration.settings.server.body_timeout
@@ -167,10 +151,8 @@ class Api:
         return read_object(body) if body else {}
 
 
-def _without_links(document: JsonObject) -> JsonObject:
-    """The event without what opens its images: a signed link is as good as the image, for as long as it lives."""
-    event = document.get("event")
-    images = event.get("images") if isinstance(event, dict) else None
-    if isinstance(event, dict) and isinstance(images, dict):
-        event["images"] = {name: link and "[link]" for name, link in images.items()}
-    return document
+def _shown(document: JsonObject | None, caller: Caller, what: str) -> Response:
+    """The document, with links only for who may see what they open. Raises NotFound."""
+    if document is None:
+        raise NotFound(f"no {what}")
+    return JsonAnswer(document if caller.may("read_raw") else without_links(document))

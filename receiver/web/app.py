@@ -18,7 +18,10 @@ from receiver.web.auth import Tokens
 from receiver.web.guard import Guard
 from receiver.web.health import Health
 from receiver.web.policy import PolicyApi
+from receiver.web.proofs import ProofsApi
+from receiver.web.record import RecordApi
 from receiver.web.rejects import RejectLog
+from receiver.web.story import StoryApi
 from receiver.web.webhook import WebhookEndpoint
 from receiver.wiring import System
 
@@ -49,6 +52,9 @@ def build_app(system: System) -> Starlette:
     if tokens:
         guard = Guard(Tokens(tokens))
         routes.extend(PolicyApi(system, guard).routes())
+        routes.extend(ProofsApi(system, guard).routes())
+        routes.extend(RecordApi(system, guard).routes())
+        routes.extend(StoryApi(system, guard).routes())  # before what takes all that follows `/api/sessions/`
         routes.extend(Api(system, guard).routes())
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error})
     # a vendor follows no redirect, so one would lose its event; a wrong path is 404, which Didit tries again

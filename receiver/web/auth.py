@@ -14,6 +14,7 @@ from receiver.settings import Role, TokenSettings
 _MAY: dict[str, frozenset[Role]] = {
     "read": frozenset({"reader", "pii_reader", "analyst", "operator"}),
     "read_raw": frozenset({"pii_reader", "operator"}),
+    "explain": frozenset({"pii_reader", "analyst", "operator"}),
     "review": frozenset({"analyst", "operator"}),
     "try_policy": frozenset({"analyst", "operator"}),
     "operate": frozenset({"operator"}),
@@ -29,7 +30,7 @@ class Caller:
     role: Role
 
     def may(self, deed: str) -> bool:
-        """Whether the role allows a deed: `read`, `read_raw`, `review`, `try_policy`, `operate`, `publish`."""
+        """Whether the role allows a deed: one of those above."""
         return self.role in _MAY[deed]
 
 

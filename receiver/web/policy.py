@@ -13,10 +13,12 @@ from starlette.routing import Route
 
 from receiver.backtest import MAX_EVENTS, Job, moment, run_apart
 from receiver.contract import JsonObject, JsonValue
+from receiver.deeds import mass_read
 from receiver.errors import ConfigurationError, NotFound, Problem
 from receiver.publication import Outdated, Version, read_content
 from receiver.store.documents import iso
 from receiver.store.port import Page
+from receiver.web.access import leave_access
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller
 from receiver.web.body import read_body, while_wanted
@@ -97,12 +99,25 @@ class PolicyApi:
             return error(429, "busy", "another simulation is running: wait for its end", {"retry-after": "10"})
         data_dir = str(self._system.configuration.settings.data_dir)
         inline = self._system.policy.version.inline
-        job = Job(data_dir, documents, inline, since, until, limit)
+        key = self._system.configuration.settings.audit.master_key
+        job = Job(data_dir, documents, inline, since, until, limit, key)
         try:
             async with self._simulating:
+                await self._leave_access(caller, since, until, limit)
                 return JsonAnswer(await while_wanted(request.receive, run_apart(job)))
         except ConfigurationError as refused:
             return _refused(refused)
+
+    async def _leave_access(self, caller: Caller, since: int, until: int, limit: int) -> None:
+        """One entry for all bodies that a simulation may read: from when to when, and how many."""
+
+        def count() -> int:
+            with self._system.store.read() as reader:
+                return reader.past_count(since, until)
+
+        events = min(limit, await run_in_threadpool(count))
+        facts = mass_read("simulate", since, until, events)
+        await leave_access(self._system, caller, "bodies", facts=facts)
 
     async def _versions(self, request: Request, caller: Caller) -> Response:
         only_known(request, "after", "limit")

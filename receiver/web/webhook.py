@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from receiver.errors import PayloadRejected, SignatureRejected, StoreUnavailable
+from receiver.intake import Challenge
 from receiver.web.answers import JsonAnswer, error, internal_error
 from receiver.web.body import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from receiver.web.rejects import RejectLog
@@ -65,7 +66,12 @@ class WebhookEndpoint:
     async def _receive(self, name: str, scope: Scope, body: bytes) -> Response:
         started = time.perf_counter()
         try:
-            arrival = self._system.sources[name].receive(scope["headers"], body, self._system.clock())
+            source = self._system.sources[name]
+            if source.keys is not None:
+                await source.prepare(scope["headers"])
+            arrival = source.receive(scope["headers"], body, self._system.clock())
+            if isinstance(arrival, Challenge):
+                return JsonAnswer({"challenge": arrival.text})
             receipt = await self._system.record(arrival)
         except SignatureRejected as refusal:
             self._refused(name, scope, refusal.reason, len(body))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.audit.search import KEYS, Created, Is, Search, SearchError, parse
+from receiver.audit.search import VALUES, Between, Created, Is, Search, SearchError, Text, expanded, parse
 
 DAY = 86_400_000
 NOV_20 = 1_795_132_800_000  # 2026-11-20T00:00:00Z
@@ -35,6 +35,17 @@ NOV_20 = 1_795_132_800_000  # 2026-11-20T00:00:00Z
         ("-created:..2026-11-20", (Created(None, NOV_20 + DAY, True),)),
         ("created:2026-11-20T01:00:00Z", (Created(NOV_20 + 3_600_000, NOV_20 + 3_601_000),)),
         ("created:2026-11-20T01:00:00.500Z", (Created(NOV_20 + 3_600_500, NOV_20 + 3_600_501),)),
+        ("created:>2026-11-20", (Created(NOV_20 + DAY, None),)),
+        ("created:>=2026-11-20", (Created(NOV_20, None),)),
+        ("created:<2026-11-20", (Created(None, NOV_20),)),
+        ("-created:<=2026-11-20", (Created(None, NOV_20 + DAY, True),)),
+        ("idx:7", (Between("idx", 7, 7),)),
+        ("idx:>7 idx:<=9", (Between("idx", 8, None), Between("idx", None, 9))),
+        ("http:500..599", (Between("http", 500, 599),)),
+        ("-attempt:<2 http:..299", (Between("attempt", None, 1, True), Between("http", None, 299))),
+        ('"glare"', (Text("glare"),)),
+        ('tag:A -"two \\"words\\"" "tag:B"', (Is("tag", "A"), Text('two "words"', True), Text("tag:B"))),
+        ("rule:>x", (Is("rule", ">x"),)),
         ("created:2026-11-20T01:00..2026-11-20T02:00+01:00", (Created(NOV_20 + 3_600_000, NOV_20 + 3_601_000),)),
     ],
 )
@@ -42,7 +53,7 @@ def test_what_a_search_means(query: str, terms: tuple[Any, ...]) -> None:
     assert parse(query) == Search(terms)
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key != "created"])
+@pytest.mark.parametrize("key", VALUES)
 def test_every_key_is_known(key: str) -> None:
     assert parse(f"-{key}:x") == Search((Is(key, "x", True),))
 
@@ -50,10 +61,21 @@ def test_every_key_is_known(key: str) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("tags:A", r"unknown key 'tags' \(did you mean 'tag'\?\); keys: session, tag, rule"),
+        ("tags:A", r"unknown key 'tags' \(did you mean 'tag'\?\); keys: session, subject, tag, rule"),
         ("Outcome:x", "did you mean 'outcome'"),
         ("colour:red", "unknown key 'colour'; keys: session"),
-        ("free", "'free' is not a term of the form key:value; keys: session"),
+        ("free", "'free' is not a term: write key:value, or text in double quotes; keys: session"),
+        ('""', "is no text"),
+        ('-" "', "is no text"),
+        ("idx:x", "idx:x is not a number; write idx:5, idx:>=5 or idx:5..9"),
+        ("idx:-1", "not a number"),
+        ("http:", "what follows 'http:'"),
+        ("attempt:>1..2", "not a number"),
+        ("http:..", "not a number"),
+        ("idx:9..5", "ends before it begins"),
+        ("created:>2026-11-20..2026-11-21", "names no time"),
+        ("@mine", "no search is saved as @mine"),
+        ("-@mine", "not a term"),
         ("tag:A free words", "'free' is not a term"),
         ("tag:", "what follows 'tag:' is not a value"),
         ('tag:"open', "put text with spaces or quotes in double quotes"),
@@ -80,7 +102,27 @@ def test_any_text_is_a_search_or_a_search_error(text: str) -> None:
         assert isinstance(parse(text), Search)
 
 
-@given(st.sampled_from([key for key in KEYS if key != "created"]), st.text())
+@given(st.sampled_from(VALUES), st.text())
 def test_any_value_can_be_quoted(key: str, value: str) -> None:
     quoted = value.replace("\\", "\\\\").replace('"', '\\"')
     assert parse(f'{key}:"{quoted}"') == Search((Is(key, value),))
+
+
+def test_a_saved_search_stands_for_its_terms() -> None:
+    saved = {"attacks": "tag:A -outcome:echo", "nested": "@attacks"}
+    assert parse("@attacks kind:event", saved).terms == (
+        Is("tag", "A"),
+        Is("outcome", "echo", True),
+        Is("kind", "event"),
+    )
+    with pytest.raises(SearchError, match="did you mean 'attacks'"):
+        parse("@atacks", saved)
+    with pytest.raises(SearchError, match="cannot stand on another"):
+        parse("@nested", saved)
+
+
+def test_a_saved_search_is_written_out_for_who_has_no_configuration() -> None:
+    saved = {"attacks": "tag:A -outcome:echo"}
+    query = 'rule:"@attacks" @attacks "x @attacks y" -kind:event'
+    assert expanded(query, saved) == 'rule:"@attacks" tag:A -outcome:echo "x @attacks y" -kind:event'
+    assert parse(expanded(query, saved)) == parse(query, saved)

@@ -212,3 +212,27 @@ def test_odd_texts_come_back(store: Store, text: str) -> None:
     (past,) = read(store)
     assert past.event is not None
     assert past.event.document["workflow_id"] == text
+
+
+def test_decisions_that_came_out_alike_keep_their_own_actions(store: Store) -> None:
+    """What alike decisions share is made once; what they planned is each one's own, however many are read at once."""
+    policy = policy_from(POLICY)
+    fill(store, policy, *events(*(50 if number % 2 else 70 for number in range(CHUNK)), 41, 42))
+    found = [past.decision.in_short() for past in read(store) if past.decision is not None]
+    assert [[action.params for action in each.actions if action.rule == "low"] for each in found[-4:]] == [
+        [],
+        [{"score": 50}],
+        [{"score": 41}],
+        [{"score": 42}],
+    ]
+    assert simulate(read(store), policy).changed == 0
+
+
+def test_many_actions_of_one_event_come_back_in_the_order_they_were_planned(store: Store) -> None:
+    """`act_..._10` sorts before `act_..._2`."""
+    notes = ", ".join(f"{{note: {{n: {number}}}}}" for number in range(12))
+    policy = policy_from(f"rules:\n- {{id: all, then: [{notes}]}}\n")
+    fill(store, policy, *events(1, 2))
+    for past in read(store):
+        assert past.decision is not None
+        assert [action.params for action in past.decision.in_short().actions] == [{"n": n} for n in range(12)]

@@ -77,13 +77,14 @@ def test_no_leaf_names_the_session(store: Store) -> None:
 def test_a_leaf_holds_the_hashes_of_what_was_sealed(store: Store, data_dir: Path) -> None:
     _busy_life(store)
     connection = sqlite3.connect(data_dir / "hookwarden.db")
-    body, document = connection.execute("SELECT body, document FROM payload").fetchone()
+    body, document, biometric = connection.execute("SELECT body, document, biometric FROM payload").fetchone()
     decision = connection.execute("SELECT document FROM decision").fetchone()[0]
     leaves = [json.loads(leaf) for (leaf,) in connection.execute("SELECT leaf FROM entry ORDER BY idx")]
     connection.close()
     assert leaves[0]["body"] == {
         "body": hashlib.sha256(body).hexdigest(),
         "document": hashlib.sha256(document).hexdigest(),
+        "biometric": hashlib.sha256(biometric).hexdigest(),
     }
     assert leaves[1]["body"] == {"decision": hashlib.sha256(decision).hexdigest()}
     assert [list(leaf["body"]) for leaf in leaves[2:]] == [
@@ -325,7 +326,7 @@ def test_keys_that_cannot_be_written_stop_the_batch_and_nothing_else(store: Stor
 
 
 def test_two_vaults_find_the_same_key(tmp_path: Path) -> None:
-    keyring = Keyring(tmp_path / "keys.db", b"m" * 32, connect_keys, lambda: NOW)
+    keyring = Keyring(tmp_path / "keys.db", lambda: [b"m" * 32], connect_keys, lambda: NOW)
     first, second = keyring.vault(), keyring.vault()
     first.begin()
     key = first.of_subject("somebody")

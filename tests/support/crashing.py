@@ -22,11 +22,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from receiver.audit.note import Signer
 from receiver.config import load_configuration
+from receiver.store.signing import read_or_make
+from receiver.store.sqlite.evidence import EvidenceFile
 from receiver.wiring import open_configured_store
 from tests.support.live_server import serve
 from tests.support.processes import Program, free_port
 from tests.support.receiver import session_event, signed, write_configuration
+from tests.support.tampering import verified
 
 SENDERS = 8
 POLICY: dict[str, Any] = {
@@ -47,6 +51,9 @@ POLICY: dict[str, Any] = {
     ],
 }
 
+# more calls than a minute of the test can hold: what is documented (300 writes) would slow it down
+UNHURRIED = {"X-RateLimit-Limit": "1000000", "X-RateLimit-Remaining": "999999"}
+
 
 @dataclass
 class Findings:
@@ -62,6 +69,7 @@ class Findings:
     repeated: int = 0
     marked: int = 0
     unfinished: int = 0
+    damaged: int = 0  # faults that verifying the record after a kill found
     wrong_answers: list[int] = field(default_factory=list)
 
 
@@ -89,10 +97,10 @@ class Vendor:
             return Response(status_code=400)
         self.updates.append((request.path_params["session_id"], body.get("comment", "")))
         await asyncio.sleep(random.random() * 0.01)
-        return JSONResponse({"session_id": request.path_params["session_id"]})
+        return JSONResponse({"session_id": request.path_params["session_id"]}, headers=UNHURRIED)
 
     async def _decision(self, request: Request) -> JSONResponse:
-        return JSONResponse({"session_id": request.path_params["session_id"], "status": "In Review"})
+        return JSONResponse({"session_id": request.path_params["session_id"], "status": "In Review"}, headers=UNHURRIED)
 
     async def _block(self, request: Request) -> Response:
         try:
@@ -100,7 +108,7 @@ class Vendor:
         except ClientDisconnect:
             return Response(status_code=400)
         await asyncio.sleep(random.random() * 0.01)
-        return JSONResponse({"message": "Successfully updated blocklist."})
+        return JSONResponse({"message": "Successfully updated blocklist."}, headers=UNHURRIED)
 
 
 class Sender:
@@ -151,6 +159,7 @@ async def crash(folder: Path, rounds: int, seed: int) -> Findings:
             program = await asyncio.to_thread(_started, path, url)
             await asyncio.sleep(0.05 + chance.random())
             await asyncio.to_thread(program.kill)
+            findings.damaged += await asyncio.to_thread(_damage, path.parent / "var")
         program = await asyncio.to_thread(_started, path, url)
         stop.set()
         await asyncio.wait_for(asyncio.gather(*sending), 60)
@@ -160,6 +169,17 @@ async def crash(folder: Path, rounds: int, seed: int) -> Findings:
             await asyncio.to_thread(program.terminate)
         _count(path, senders, vendor, findings)
     return findings
+
+
+def _damage(folder: Path) -> int:
+    """How many faults the record has, as the killed process left it."""
+    evidence = EvidenceFile(folder)
+    try:
+        with evidence.read() as reader:
+            signer = Signer(reader.origin(), read_or_make(folder / "signing.key", signed_before=True))
+    finally:
+        evidence.close()
+    return sum(verified(folder, signer.verifier).counts.values())
 
 
 def _started(path: Path, url: str) -> Program:

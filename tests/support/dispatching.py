@@ -169,6 +169,12 @@ class WatchedStore:
     def verifier(self) -> Verifier:
         return self.store.verifier
 
+    def rekey(self, master: bytes | None, actor: str) -> int:
+        return self.store.rekey(master, actor)
+
+    def scrub(self, seconds: float) -> bool:
+        return self.store.scrub(seconds)
+
     def on_commit(self, wake: Callable[[], None]) -> None:
         self.store.on_commit(wake)
 

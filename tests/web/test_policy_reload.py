@@ -262,9 +262,9 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
     """A receiver whose own watcher is still, so that each look is the test's."""
     (tmp_path / "face.yaml").write_text(policy("first"))
     with running(tmp_path, "face.yaml") as one:
-        assert one.system._watching is not None
-        one.system._watching.get_loop().call_soon_threadsafe(one.system._watching.cancel)
-        await_that(one.system._watching.done)
+        watching = next(task for task in one.system._beside if task.get_name() == "policy watcher")
+        watching.get_loop().call_soon_threadsafe(watching.cancel)
+        await_that(watching.done)
         yield one
 
 

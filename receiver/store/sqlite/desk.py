@@ -59,14 +59,14 @@ class Desk(Unit):
 
     rejects_kept: int
 
-    def retry_action(self, action_id: str, actor: str, at: int) -> None:
+    def retry_action(self, action_id: str, actor: str, at: int, reason: str = "") -> None:
         """A person sends a `failed`, `dead` or `waiting_retry` action again: a fresh run, its attempts and its age
         counted anew. Raises NotFound, Conflict.
         """
         action = self._action(action_id, _RETRIABLE, "be sent again")
         self._execute(_FORGET_ECHO, (action_id,))
         self._run_anew(action_id, action, at)
-        self._note_deed("retry", action_id, action, actor, at, "")
+        self._note_deed("retry", action_id, action, actor, at, reason)
 
     def discard_action(self, action_id: str, actor: str, at: int, reason: str) -> None:
         """A person gives up an unfinished, failed or dead action: it becomes `rejected`. Raises NotFound, and Conflict

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 from receiver.audit.leaf import Leaf
 from receiver.contract import Decision, Event
 from receiver.policy.explain import decision_document
 from receiver.store.documents import dump, dump_text
 from receiver.store.port import KnownEvent, NewEvent, SessionState, StoredEvent
 from receiver.store.sqlite.ledger import TAGS_FOUND_BY
-from receiver.store.sqlite.places import body_place, decision_place, document_place, subject_place
+from receiver.store.sqlite.parts import opened, opened_body, seal
+from receiver.store.sqlite.places import decision_place, subject_place
 from receiver.store.sqlite.text import storable
 from receiver.store.sqlite.unit import EventRow, Unit, session_mark, unsealed_json
 
 _KNOWN = (
-    "SELECT event_id, subject_ref, (SELECT body FROM payload WHERE payload.n = event.n) FROM event"
+    "SELECT event_id, subject_ref, body, parted FROM event LEFT JOIN payload USING (n)"
     " WHERE source = ? AND dedupe_key = ?"
 )
 _SESSION = "SELECT occurred_at, status, subject_ref, subject FROM session WHERE source = ? AND session_id = ?"
@@ -25,12 +28,15 @@ _EXPECTED_ECHO = (
     " ORDER BY echo.n LIMIT 1"
 )
 _TAKE_ECHO = "UPDATE echo SET taken_at = ? WHERE n = ?"
+_SPENT = "SELECT coalesce(sum(n), 0) FROM spending WHERE key = ? AND at >= ?"
+_SPEND = "INSERT INTO spending VALUES (?, ?, 1) ON CONFLICT (key, at) DO UPDATE SET n = n + 1"
+_TRIM_SPENDING = "DELETE FROM spending WHERE key = ? AND at < ?"
 _FIRINGS = "SELECT count(DISTINCT event_n) FROM firing WHERE rule = ? AND at >= ?"
 _ADD_EVENT = (
     "INSERT INTO event (event_id, parent_id, source, dedupe_key, vendor, type, session_id, status, tags, received_at,"
     " occurred_at, lane, depth, subject_ref, receipt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_ADD_PAYLOAD = "INSERT INTO payload VALUES (?, ?, ?)"
+_ADD_PAYLOAD = "INSERT INTO payload (n, body, document, biometric, parted) VALUES (?, ?, ?, ?, 1)"
 # A time that is not known overwrites none; a status without a time overwrites none that has one.
 _MOVE_SESSION = (
     "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -43,7 +49,7 @@ _ADD_DECISION = (
     " rules_undecided, rules_shadow, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _LOAD = (
-    "SELECT occurred_at, lane, depth, subject_ref, body, document"
+    "SELECT occurred_at, lane, depth, subject_ref, body, document, biometric, parted"
     " FROM event LEFT JOIN payload USING (n) WHERE event_id = ?"
 )
 
@@ -58,9 +64,9 @@ class Intake(Unit):
         row = self._execute(_KNOWN, (storable(source), self._dedupe_key(source, dedupe_key))).fetchone()
         if row is None:
             return None
-        event_id, ref, sealed = row
-        key = self._vault.of_ref(ref)
-        return KnownEvent(event_id, (key.unseal(sealed, body_place(event_id)) if key is not None else None) or b"")
+        event_id, ref, sealed, parted = row
+        body = opened_body(self._vault.of_ref(ref), event_id, sealed, parted=bool(parted))
+        return KnownEvent(event_id, body or b"")
 
     def redelivered(self, event_id: str, at: int, *, differs: bool) -> None:
         """Count one more delivery; one that says something else than the first is noted in the record."""
@@ -94,12 +100,19 @@ class Intake(Unit):
         count = self._execute(_FIRINGS, (storable(rule), since)).fetchone()[0]
         return int(count)
 
+    def spend(self, key: str, at: int, since: int, most: int) -> bool:
+        """Count one more call of a kind, unless `most` were counted since then: then False."""
+        if self._execute(_SPENT, (key, since)).fetchone()[0] >= most:
+            return False
+        self._execute(_SPEND, (key, at))
+        self._execute(_TRIM_SPENDING, (key, since))
+        return True
+
     def add_event(self, new: NewEvent) -> None:
         """Store an event, sealed, and move its session on unless the event is stale."""
         document, event_id = new.event.document, new.event_id
         key = self._vault.of_subject(new.subject or new.lane)
-        body = key.seal(new.body, body_place(event_id))
-        sealed = key.seal(dump(_kept(new)), document_place(event_id))
+        body, sealed, biometric = seal(new, key, self._vault.biometric(key))
         session_id = storable(document["session_id"])
         row = EventRow(
             n=self._insert_event(new, key.ref),
@@ -113,7 +126,7 @@ class Intake(Unit):
             actions=0,
         )
         self._events[event_id] = row
-        self._execute(_ADD_PAYLOAD, (row.n, body, sealed))
+        self._execute(_ADD_PAYLOAD, (row.n, body, sealed, biometric))
         if row.session_id is not None and new.parent_id is None and not document["stale"]:
             self._move_session(new, row)
         leaf: Leaf = {"at": new.received_at, "kind": "event", "actor": row.source, "outcome": "accepted"}
@@ -122,7 +135,7 @@ class Intake(Unit):
             leaf["status"] = document["status"]
         if row.tags:
             leaf["tags"] = row.tags
-        self._append(row, leaf, {"body": body, "document": sealed}, row.tags)
+        self._append(row, leaf, {"body": body, "document": sealed, "biometric": biometric}, row.tags)
         self._ledger.tally("events", "all", 1)
 
     def add_decision(self, event_id: str, decision: Decision, at: int, actor: str = "engine") -> None:
@@ -166,16 +179,18 @@ class Intake(Unit):
         self._append(row, leaf, {"decision": sealed}, row.tags, [*fired, *shadow])
 
     def load_event(self, event_id: str) -> StoredEvent | None:
-        """Read an event back. None also once its person was erased: it cannot be decided any more."""
+        """Read an event back. None also once its person, or what is biometric of it, was erased: it cannot be decided
+        any more.
+        """
         row = self._execute(_LOAD, (event_id,)).fetchone()
         if row is None:
             return None
-        occurred_at, lane, depth, ref, body, document = row
+        occurred_at, lane, depth, ref, body, document, biometric, parted = row
         key = self._vault.of_ref(ref)
-        kept = unsealed_json(key, document, document_place(event_id))
-        if kept is None:
+        kept = opened(key, event_id, document, biometric)
+        if kept is None or kept["erased"]:
             return None
-        raw = unsealed_json(key, body, body_place(event_id)) or {}
+        raw = json.loads(opened_body(key, event_id, body, parted=bool(parted)) or b"{}")
         event = Event(kept["document"], raw, occurred_at, kept["dedupe_key"], kept["action"], kept["result"], depth)
         return StoredEvent(event_id, event, lane, kept["subject"])
 
@@ -220,18 +235,6 @@ class Intake(Unit):
 
     def _dedupe_key(self, source: str, dedupe_key: str) -> bytes:
         return self._vault.fingerprint(b"delivery", source, dedupe_key)
-
-
-def _kept(new: NewEvent) -> dict[str, object]:
-    """What of an event is sealed beside its body."""
-    event = new.event
-    return {
-        "document": event.document,
-        "subject": new.subject,
-        "dedupe_key": event.dedupe_key,
-        "action": event.action,
-        "result": event.result,
-    }
 
 
 def _time(seconds: int | None) -> int | None:

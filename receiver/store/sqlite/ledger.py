@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from receiver.audit.leaf import VERSION, Leaf, encode
 from receiver.audit.tree import leaf_hash
+from receiver.store.sqlite import rollups, words
 from receiver.store.sqlite.text import storable
 from receiver.store.sqlite.tiles import Tiles
 
@@ -41,6 +42,7 @@ class Ledger:
         self._rules: list[tuple[str, int]] = []
         self._sessions: list[tuple[str, int]] = []
         self._tallies: list[tuple[str, str, int]] = []
+        self._words: list[tuple[str, str, int]] = []  # that no column holds
         self.woke = False  # an action was planned or freed
         self.sign = False  # somebody waits for a checkpoint that covers this batch
 
@@ -56,14 +58,15 @@ class Ledger:
 
     def mark(self) -> tuple[int, ...]:
         """How far it has come."""
-        return len(self._entries), len(self._tags), len(self._rules), len(self._sessions), len(self._tallies)
+        gathered = (self._entries, self._tags, self._rules, self._sessions, self._tallies, self._words)
+        return tuple(map(len, gathered))
 
     def rewind(self, mark: tuple[int, ...]) -> None:
         """Back to a mark."""
         entries = mark[0]
         self._next -= len(self._entries) - entries
         del self._entries[entries:], self._tags[mark[1] :], self._rules[mark[2] :]
-        del self._sessions[mark[3] :], self._tallies[mark[4] :]
+        del self._sessions[mark[3] :], self._tallies[mark[4] :], self._words[mark[5] :]
 
     def append(
         self, leaf: Leaf, session_id: str | None = None, tags: Iterable[str] = (), rules: Iterable[str] = ()
@@ -92,12 +95,17 @@ class Ledger:
                 clean(kept.get("source")),
             )
         )
+        self._words += [(key, value, index) for key, value in words.of_leaf(kept)]
         if session_id is not None:
             self._sessions.append((session_id, index))
         for tag in tags:
             self._tags.append((storable(tag), index))
         for fired in rules:
             self._rules.append((storable(fired), index))
+
+    def unfind(self, session_ids: set[str]) -> None:
+        """What was gathered is not found by these sessions any more: their person is being erased."""
+        self._sessions = [found for found in self._sessions if found[0] not in session_ids]
 
     def tally(self, name: str, key: str, change: int) -> None:
         """Move a running count."""
@@ -116,6 +124,8 @@ class Ledger:
             if rows:
                 connection.executemany(sql, rows)
         if self._entries:
+            words.write(connection, self._entries, self._words, self._tags, self._rules)
+            rollups.write(connection, self._entries, self._tags, self._rules, self._words)
             Tiles(connection).append(self._first, [leaf_hash(row[1]) for row in self._entries])
 
     def _hours(self) -> list[tuple[int, int, int]]:

@@ -14,12 +14,20 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from receiver.store.sqlite import tiles
+from receiver.store.sqlite import rollups, tiles, words
 from receiver.store.vault import misfit
 
 _SET = "hookwarden"
+
+
+def _count(connection: sqlite3.Connection) -> None:
+    words.fill(connection)
+    rollups.fill(connection)
+
+
 _AFTERWARDS: Final[Mapping[str, Callable[[sqlite3.Connection], None]]] = {  # what SQL alone cannot work out
     "0003_proof": tiles.fill,
+    "0005_counts": _count,
 }
 
 

@@ -4,61 +4,104 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json
 
-from receiver.contract import Decision, Event, Mode, PlannedAction, PolicyRef, RuleTrace
+from receiver.contract import Decision, Event, JsonObject, Mode, PlannedAction, PolicyRef, RuleTrace
 from receiver.policy.recall import PastEvent, Recalled
-from receiver.store.sqlite.places import body_place, decision_place, document_place, params_place
-from receiver.store.sqlite.unit import actions_of
-from receiver.store.vault import SubjectKey, Vault
+from receiver.store.sqlite.parts import join
+from receiver.store.sqlite.places import biometric_place, body_place, decision_place, document_place, params_place
+from receiver.store.sqlite.unit import actions_of, class_key
+from receiver.store.vault import Sealer, SubjectKey, Vault
 
 _PAST = (
     "SELECT e.n, e.event_id, e.received_at, e.occurred_at, e.depth, e.subject_ref, p.document,"
-    " CASE WHEN ? THEN p.body END AS body, d.at, d.policy, d.policy_sha256, d.mode, d.outcome, d.status, d.rules_fired,"
-    " d.rules_undecided, d.rules_shadow, d.document"
+    " p.biometric, p.parted, CASE WHEN ? THEN p.body END AS body,"
+    " d.at, d.policy, d.policy_sha256, d.mode, d.outcome, d.status, d.rules_fired,"
+    " d.rules_undecided, d.rules_shadow, d.document AS decision"
     " FROM event AS e LEFT JOIN payload AS p USING (n) LEFT JOIN decision AS d"
     " ON ? AND d.n = (SELECT max(newest.n) FROM decision AS newest WHERE newest.event_n = e.n)"
     " WHERE e.n > ? AND e.received_at >= ? AND e.received_at < ? ORDER BY e.n LIMIT ?"
 )
 _COUNT = "SELECT count(*) FROM event WHERE received_at >= ? AND received_at < ?"
-# `planned_at` is the time of the decision that planned it: an event that was decided again has actions of several
+# Of each wanted decision: the event, between which identifiers its actions lie, and the time of the decision, which is
+# that of what it planned: an event that was decided again has actions of several.
 _ACTIONS = (
-    "SELECT action_id, name, rule, once, state, reason, params,"
-    " EXISTS (SELECT 1 FROM deed WHERE action_n = action.n AND act IN ('approve', 'reject')) AS asked"
-    " FROM action WHERE action_id >= ? AND action_id < ? AND planned_at = ? ORDER BY n"
+    "WITH wanted (event_n, first, past, at) AS (VALUES {}) SELECT wanted.event_n, a.action_id, a.name, a.rule, a.once,"
+    " a.state, a.reason, a.params, a.biometric,"
+    " EXISTS (SELECT 1 FROM deed WHERE action_n = a.n AND act IN ('approve', 'reject')) AS asked"
+    " FROM wanted CROSS JOIN action AS a ON a.action_id >= wanted.first AND a.action_id < wanted.past"
+    " AND a.planned_at = wanted.at ORDER BY a.n"
 )
 _HELD_BY_LIMIT: Final = "over the rule's limit"  # what the recorder writes: the policy itself planned it
 _DRY_RUN: Final = "dry run"  # likewise
 
+_State = Literal["planned", "awaiting_approval", "skipped"]
+_Outcome = Literal["decided", "undecided", "echo"]
 
-class _Decided(NamedTuple):
-    """The columns of a decision; all are None where there is none, or it is not asked for."""
 
+class _Row(NamedTuple):
+    """An event, and from `at` on the columns of its decision: all None where there is none, or it is not asked for."""
+
+    n: int
+    event_id: str
+    received_at: int
+    occurred_at: int | None
+    depth: int
+    ref: bytes
+    document: bytes | None
+    biometric: bytes | None
+    parted: int | None
+    body: bytes | None
     at: int | None
     policy: str
     policy_sha256: str
     mode: Mode
-    outcome: Literal["decided", "undecided", "echo"]
+    outcome: _Outcome
     status: str | None
     rules_fired: str
     rules_undecided: str | None
     rules_shadow: str | None
-    document: bytes | None
+    decision: bytes | None
+
+    @property
+    def may_have_actions(self) -> bool:
+        """Whether it is worth looking: rules that neither fired nor stayed undecided plan nothing."""
+        if self.rules_fired == "[]" and self.rules_undecided == "[]":
+            return self.rules_shadow != "[]"
+        return self.at is not None
 
     def in_short(self, actions: tuple[PlannedAction, ...]) -> Decision:
         """The decision as the columns tell it."""
-        fired = [RuleTrace(rule, True, self.mode, 0, ()) for rule in json.loads(self.rules_fired)]
-        shadow = [RuleTrace(rule, True, "shadow", 0, ()) for rule in json.loads(self.rules_shadow or "[]")]
-        undecided = [RuleTrace(rule, None, self.mode, 0, ()) for rule in json.loads(self.rules_undecided or "[]")]
-        ref = PolicyRef(self.policy, self.policy_sha256, self.mode)
-        return Decision(self.outcome, ref, self.status, (*fired, *shadow, *undecided), actions)
+        ref = (self.policy, self.policy_sha256, self.mode)
+        short = _in_short(
+            self.outcome, *ref, self.status, self.rules_fired, self.rules_shadow, self.rules_undecided or "[]"
+        )
+        return replace(short, actions=actions) if actions else short
 
 
-_State = Literal["planned", "awaiting_approval", "skipped"]
+@lru_cache(maxsize=4096)  # events are many, what rules come to together is not
+def _in_short(
+    outcome: _Outcome,
+    policy: str,
+    sha256: str,
+    mode: Mode,
+    status: str | None,
+    fired: str,
+    shadow: str | None,
+    undecided: str,
+) -> Decision:
+    """A decision without actions."""
+    rules = (*_rules(fired, True, mode), *_rules(shadow or "[]", True, "shadow"), *_rules(undecided, None, mode))
+    return Decision(outcome, PolicyRef(policy, sha256, mode), status, rules, ())
+
+
+def _rules(names: str, fired: bool | None, mode: Mode) -> Iterator[RuleTrace]:
+    return (RuleTrace(name, fired, mode, 0, ()) for name in json.loads(names))
 
 
 class Past:
@@ -71,44 +114,88 @@ class Past:
         self._decided = decided
 
     def events(self, after: int, limit: int, since: int, until: int) -> list[PastEvent]:
-        """The next so many events after a place; times in Unix milliseconds."""
-        values = (self._raw, self._decided, after, since, until, limit)
-        return [self._event(row) for row in self._connection.execute(_PAST, values).fetchall()]
+        """The next so many events after a place; times in Unix milliseconds. Their keys and actions are looked up for
+        all of them at once: one by one that took as long as to read the events.
+        """
+        rows = [_Row(*row) for row in self._all(_PAST, (self._raw, self._decided, after, since, until, limit))]
+        keys = self._vault.of_refs(row.ref for row in rows)
+        planned = self._planned(rows, keys)
+        return [self._event(row, keys.get(row.ref), tuple(planned.get(row.n, ()))) for row in rows]
 
     def count(self, since: int, until: int) -> int:
         """How many events were received from `since` to before `until`."""
         return int(self._connection.execute(_COUNT, (since, until)).fetchone()[0])
 
-    def _event(self, row: sqlite3.Row) -> PastEvent:
-        n, event_id, received_at, occurred_at, depth, ref, document, body, *decided = row
-        key = self._vault.of_ref(ref)
+    def _all(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        cursor = self._connection.cursor()
+        cursor.row_factory = None  # plain tuples: nobody asks by name
+        return cursor.execute(sql, values).fetchall()
+
+    def _event(self, row: _Row, key: SubjectKey | None, actions: tuple[PlannedAction, ...]) -> PastEvent:
         if key is None:
-            return PastEvent(n, event_id, received_at, None, None)
-        kept = _unsealed(key, document, document_place(event_id))
-        raw = _unsealed(key, body, body_place(event_id)) if self._raw else {}
+            return PastEvent(row.n, row.event_id, row.received_at, None, None)
+        kept = _kept(key, row)
+        raw = _raw(key, row) if self._raw else {}
         event = None
         if kept is not None and raw is not None:
-            event = Event(kept["document"], raw, occurred_at, kept["dedupe_key"], kept["action"], kept["result"], depth)
-        return PastEvent(n, event_id, received_at, event, self._decision(key, event_id, _Decided(*decided)))
+            known = kept["dedupe_key"], kept["action"], kept["result"]
+            event = Event(kept["document"], raw, row.occurred_at, *known, row.depth)
+        return PastEvent(row.n, row.event_id, row.received_at, event, _decision(key, row, actions))
 
-    def _decision(self, key: SubjectKey, event_id: str, row: _Decided) -> Recalled | None:
-        at, sealed = row.at, row.document
-        if at is None or sealed is None:
-            return None
-        load = partial(_unsealed, key, sealed, decision_place(event_id, at))
-        actions = self._planned(key, event_id, at)
-        if row.rules_undecided is None:
-            document = load()
-            return None if document is None else Recalled.of(document, actions)
-        return Recalled(row.in_short(tuple(actions)), load)
+    def _planned(self, rows: Iterable[_Row], keys: Mapping[bytes, SubjectKey]) -> dict[int, list[PlannedAction]]:
+        """The actions of the decisions, in the states that the policy gave them, by the number of the event."""
+        wanted = {row.n: row for row in rows if row.may_have_actions and row.ref in keys}
+        values = [value for row in wanted.values() for value in (row.n, *actions_of(row.event_id), row.at)]
+        planned: dict[int, list[PlannedAction]] = {}
+        if wanted:
+            for n, *action in self._all(_ACTIONS.format(", ".join(["(?, ?, ?, ?)"] * len(wanted))), values):
+                planned.setdefault(n, []).append(_action(keys[wanted[n].ref], *action))
+        return planned
 
-    def _planned(self, key: SubjectKey, event_id: str, at: int) -> Iterator[PlannedAction]:
-        """The actions of a decision, in the states that the policy gave them."""
-        for row in self._connection.execute(_ACTIONS, (*actions_of(event_id), at)):
-            action_id, name, rule, once, state, reason, params, asked = row
-            started = _started(state, reason, asked=bool(asked))
-            values = _unsealed(key, params, params_place(action_id)) or {}
-            yield PlannedAction(name, rule, values, started, reason if started != "planned" else None, once)
+
+def _raw(key: SubjectKey, row: _Row) -> Any:
+    return _unsealed(class_key(key, biometric=bool(row.parted)), row.body, body_place(row.event_id))
+
+
+def _kept(key: SubjectKey, row: _Row) -> Any:
+    """What was sealed beside the body; None also where only the biometric part of it is gone."""
+    kept = _unsealed(key, row.document, document_place(row.event_id))
+    if kept is not None and "apart" in kept:
+        join(kept, _unsealed(key.biometric, row.biometric, biometric_place(row.event_id)))
+        return None if kept["erased"] else kept
+    return kept
+
+
+def _decision(key: SubjectKey, row: _Row, actions: tuple[PlannedAction, ...]) -> Recalled | None:
+    if row.at is None or row.decision is None:
+        return None
+    load = partial(_explanation, key, row.decision, row.event_id, row.at)
+    if row.rules_undecided is None:
+        document = load()
+        return None if document is None else Recalled.of(document, actions)
+    return Recalled(row.in_short(actions), load)
+
+
+def _explanation(key: SubjectKey, sealed: bytes, event_id: str, at: int) -> JsonObject | None:
+    document: JsonObject | None = _unsealed(key, sealed, decision_place(event_id, at))
+    return document
+
+
+def _action(
+    key: SubjectKey,
+    action_id: str,
+    name: str,
+    rule: str,
+    once: Literal["session", "event"],
+    state: str,
+    reason: str | None,
+    params: bytes | None,
+    biometric: int,
+    asked: int,
+) -> PlannedAction:
+    started = _started(state, reason, asked=bool(asked))
+    values = _unsealed(class_key(key, biometric=biometric), params, params_place(action_id)) or {}
+    return PlannedAction(name, rule, values, started, reason if started != "planned" else None, once)
 
 
 def _started(state: str, reason: str | None, *, asked: bool) -> _State:
@@ -120,9 +207,9 @@ def _started(state: str, reason: str | None, *, asked: bool) -> _State:
     return "planned"
 
 
-def _unsealed(key: SubjectKey, sealed: bytes | None, place: bytes) -> Any:
+def _unsealed(key: Sealer | None, sealed: bytes | None, place: bytes) -> Any:
     """The JSON value that was sealed; None where it was erased or dropped."""
-    plain = key.unseal(sealed, place)
+    plain = key.unseal(sealed, place) if key is not None else None
     if plain is None:
         return None
     try:

@@ -13,6 +13,11 @@ def document_place(event_id: str) -> bytes:
     return f"event {event_id} document".encode()
 
 
+def biometric_place(event_id: str) -> bytes:
+    """What is biometric in the normalised event."""
+    return f"event {event_id} biometric".encode()
+
+
 def decision_place(event_id: str, at: int) -> bytes:
     """A decision of an event."""
     return f"event {event_id} decision {at}".encode()
@@ -36,6 +41,16 @@ def deed_place(action_id: str, act: str, at: int) -> bytes:
 def review_place(review_id: str, part: str) -> bytes:
     """The reason or the note of a case."""
     return f"review {review_id} {part}".encode()
+
+
+def erasure_place(ref: bytes, at: int) -> bytes:
+    """Why a person was erased."""
+    return b"erasure %s %d" % (ref.hex().encode(), at)
+
+
+def hold_place(number: int) -> bytes:
+    """Why a person is held."""
+    return f"hold {number}".encode()
 
 
 def subject_place(source: str, session_id: str) -> bytes:

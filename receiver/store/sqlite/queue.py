@@ -6,23 +6,32 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from receiver.audit.leaf import Leaf
-from receiver.contract import FINISHED_STATES, ActionState, JsonObject, LabelSession, OpenReview, PlannedAction
+from receiver.contract import (
+    FINISHED_STATES,
+    ActionState,
+    JsonObject,
+    LabelSession,
+    OpenReview,
+    PlannedAction,
+    RaiseAlert,
+)
 from receiver.ids import action_id as derive_action_id
 from receiver.ids import new_id
 from receiver.store.documents import dump, dump_sorted
 from receiver.store.port import Claim, Ending
 from receiver.store.sqlite.lanes import elect, is_free
-from receiver.store.sqlite.places import document_place, params_place, result_place, review_place
+from receiver.store.sqlite.parts import opened
+from receiver.store.sqlite.places import params_place, result_place, review_place
 from receiver.store.sqlite.text import storable
-from receiver.store.sqlite.unit import EventRow, Unit, unsealed_json
+from receiver.store.sqlite.unit import EventRow, Unit, class_key, unsealed_json
 
 _ADD = (
     "INSERT INTO action (action_id, event_n, lane, name, rule, once, state, reason, params,"
-    " planned_at, run_at, finished_at, due, ready) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " planned_at, run_at, finished_at, due, ready, biometric) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DUE = (
     "SELECT a.n, a.action_id, a.name, a.rule, a.once, a.state, a.attempt, a.spent, a.lost, a.run_at, a.lane, a.params,"
-    " e.source, e.session_id, e.event_id, e.depth, e.subject_ref, p.document"
+    " a.biometric, e.source, e.session_id, e.event_id, e.depth, e.subject_ref, p.document, p.biometric"
     " FROM action AS a JOIN event AS e ON e.n = a.event_n LEFT JOIN payload AS p ON p.n = e.n"
     " WHERE a.ready = 1 AND a.due <= ? ORDER BY a.due, a.n LIMIT ?"
 )
@@ -42,7 +51,7 @@ _ADD_FIRING = "INSERT OR IGNORE INTO firing VALUES (?, ?, ?)"
 _RENEW = "UPDATE action SET due = ? WHERE n IN (SELECT action_n FROM attempt WHERE owner = ? AND outcome IS NULL)"
 _SETTLE = (
     "UPDATE action SET state = ?, reason = ?, due = ?, finished_at = ?, owner = NULL, ready = 0, spent = spent - ?"
-    " WHERE action_id = ? AND owner = ? AND attempt = ? AND state = 'running' RETURNING n, lane"
+    " WHERE action_id = ? AND owner = ? AND attempt = ? AND state = 'running' RETURNING n, lane, biometric"
 )
 _END_ATTEMPT = (
     "UPDATE attempt SET ended_at = ?, latency_ms = ?, outcome = ?, http_status = ?, spent = ?, reason = ?, result = ?"
@@ -83,12 +92,14 @@ class _Due(NamedTuple):
     run_at: int
     lane: str
     params: bytes | None
+    biometric: int
     source: str
     session_id: str | None
     event_id: str
     depth: int
     subject_ref: bytes
     document: bytes | None
+    faces: bytes | None
 
 
 class Queue(Unit):
@@ -154,9 +165,9 @@ class Queue(Unit):
         ).fetchall()
         if not settled:
             return False
-        n, lane = settled[0]
+        n, lane, biometric = settled[0]
         row = self._event(claim.event_id)
-        result = self._end_attempt(row, n, claim, ending)
+        result = self._end_attempt(row, n, claim, ending, biometric=bool(biometric))
         self._count("running", ending.state)
         waited_before = not ending.spent and self._execute(_DROP_SAME_WAIT, (n, claim.attempt, reason)).rowcount > 0
         if not waited_before:
@@ -170,7 +181,10 @@ class Queue(Unit):
 
     def _plan(self, row: EventRow, action: PlannedAction, at: int, *, head: bool) -> str:
         identifier = derive_action_id(row.event_id, self._next_ordinal(row))
-        sealed = row.key.seal(dump(action.params), params_place(identifier)) if row.key is not None else None
+        sealed = None
+        if row.key is not None:
+            sealer = self._vault.biometric(row.key) if action.biometric else row.key
+            sealed = sealer.seal(dump(action.params), params_place(identifier))
         name, rule = storable(action.name), storable(action.rule)
         self._execute(
             _ADD,
@@ -189,6 +203,7 @@ class Queue(Unit):
                 at if action.state == "skipped" else None,
                 at if action.state == "planned" else None,
                 head,
+                action.biometric,
             ),
         )
         self._ledger.tally("actions", action.state, 1)
@@ -209,10 +224,12 @@ class Queue(Unit):
     def _claimed(self, due: _Due, owner: str) -> Claim | None:
         """The claim on a due action; None where what it needs was erased."""
         key = self._vault.of_ref(due.subject_ref)
-        kept = unsealed_json(key, due.document, document_place(due.event_id))
-        params = unsealed_json(key, due.params, params_place(due.action_id))
+        kept = opened(key, due.event_id, due.document, due.faces)
+        params = unsealed_json(class_key(key, biometric=due.biometric), due.params, params_place(due.action_id))
         if kept is None or params is None:
             return None
+        if kept["erased"]:
+            kept["document"]["matches"] = []  # handlers are given a list
         done_before = None
         if due.once == "session" and due.session_id is not None:
             same = self._sameness(due.source, due.session_id, due.name, params)
@@ -262,11 +279,12 @@ class Queue(Unit):
         self._append(self._event(due.event_id), leaf, rules=(due.rule,))
         elect(self._connection, self._ledger, due.lane)
 
-    def _end_attempt(self, row: EventRow, n: int, claim: Claim, ending: Ending) -> bytes | None:
+    def _end_attempt(self, row: EventRow, n: int, claim: Claim, ending: Ending, *, biometric: bool) -> bytes | None:
         """Complete the attempt's row; gives the sealed result."""
         outcome, result = ending.outcome, None
-        if outcome.result is not None and row.key is not None:
-            result = row.key.seal(dump(outcome.result), result_place(claim.action_id, claim.attempt))
+        key = class_key(row.key, biometric=biometric)
+        if outcome.result is not None and key is not None:
+            result = key.seal(dump(outcome.result), result_place(claim.action_id, claim.attempt))
         self._execute(
             _END_ATTEMPT,
             (
@@ -297,6 +315,8 @@ class Queue(Unit):
         for effect in ending.outcome.effects:
             if isinstance(effect, OpenReview):
                 self._open_review(row, n, claim, effect, ending.ended_at)
+            elif isinstance(effect, RaiseAlert):
+                self._alert(row, claim, effect, ending.ended_at)
             else:
                 self._label(row, claim, effect, ending.ended_at)
 
@@ -308,6 +328,11 @@ class Queue(Unit):
         leaf: Leaf = {"at": at, "kind": "review", "actor": "engine", "outcome": "open", "action_id": claim.action_id}
         leaf["rule"], leaf["facts"] = claim.rule, {"review_id": review_id, "queue": case.queue}
         self._append(row, leaf, {"reason": sealed}, rules=(claim.rule,))
+
+    def _alert(self, row: EventRow, claim: Claim, alert: RaiseAlert, at: int) -> None:
+        leaf: Leaf = {"at": at, "kind": "alert", "actor": "engine", "action_id": claim.action_id, "rule": claim.rule}
+        leaf["type"], leaf["facts"] = alert.subject, {"text": alert.text}
+        self._append(row, leaf, rules=(claim.rule,))
 
     def _label(self, row: EventRow, claim: Claim, marks: LabelSession, at: int) -> None:
         if row.session_id is None:

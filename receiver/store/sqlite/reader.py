@@ -16,19 +16,20 @@ from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject, Js
 from receiver.policy.recall import PastEvent
 from receiver.store.documents import iso, iso_or_none
 from receiver.store.port import Page
+from receiver.store.sqlite.evidence import Leaves
+from receiver.store.sqlite.holds import ALL_HOLDS, listed
+from receiver.store.sqlite.parts import opened, opened_body
 from receiver.store.sqlite.past import Past
 from receiver.store.sqlite.places import (
-    body_place,
     decision_place,
     deed_place,
-    document_place,
     params_place,
     result_place,
     review_place,
 )
 from receiver.store.sqlite.record import Record
 from receiver.store.sqlite.text import storable
-from receiver.store.sqlite.unit import actions_of, unsealed_json
+from receiver.store.sqlite.unit import actions_of, class_key, unsealed_json
 from receiver.store.vault import SubjectKey, Vault
 
 MAX_LIMIT: Final = 500
@@ -41,7 +42,8 @@ _EVENTS = (
 _DECIDED = "outcome = ?"
 _NOT_DECIDED = "outcome = ? AND n IN (SELECT event_n FROM decision AS d WHERE d.outcome = ? AND d.outcome <> 'decided')"
 _EVENT = (
-    "SELECT n, event_id, parent_id, source, received_at, deliveries, receipt, subject_ref, body, document"
+    "SELECT n, event_id, parent_id, source, received_at, deliveries, receipt, subject_ref, body, document, biometric,"
+    " parted"
     " FROM event LEFT JOIN payload USING (n) WHERE event_id = ?"
 )
 _DECISIONS = (
@@ -74,14 +76,15 @@ _SESSIONS = "SELECT source, status, occurred_at, updated_at FROM session WHERE s
 _LABELS = "SELECT label, source, action_id, at FROM label WHERE session_id = ? ORDER BY at, label"
 _POLICIES = "SELECT rowid AS n, sha256, name, author, at FROM policy"
 _POLICY = "SELECT sha256, name, author, at, text FROM policy WHERE sha256 = ?"
+_POLICY_USES = "SELECT idx, at, actor FROM entry WHERE kind = 'policy' AND policy_sha256 = ? ORDER BY idx"
 _TALLIES = "SELECT name, key, n FROM tally"
 
 
-class SqliteReader(Record):
+class SqliteReader(Record, Leaves):
     """One view, in one read transaction that its owner begins and ends."""
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
-        super().__init__(connection)
+        super().__init__(connection, lambda subject: key.ref if (key := vault.find(subject)) else None)
         self._vault = vault
 
     def events(
@@ -103,7 +106,7 @@ class SqliteReader(Record):
         if row is None:
             return None
         key = self._vault.of_ref(row["subject_ref"])
-        kept = unsealed_json(key, row["document"], document_place(event_id))
+        kept = opened(key, event_id, row["document"], row["biometric"])
         decisions = self._all(_DECISIONS.format("d.event_n = ?"), row["n"])
         actions = self._all(
             f"{_ACTIONS} WHERE a.action_id >= ? AND a.action_id < ? ORDER BY a.n", *actions_of(event_id)
@@ -121,8 +124,11 @@ class SqliteReader(Record):
         }
         if kept is None:
             document["erased"] = True
+        elif kept["erased"] or row["body"] is None:
+            document["erased"] = ["biometric"]
         if raw:
-            document["raw"] = unsealed_json(key, row["body"], body_place(event_id))
+            body = opened_body(key, event_id, row["body"], parted=bool(row["parted"]))
+            document["raw"] = json.loads(body) if body else None
         return document
 
     def session(self, session_id: str) -> JsonObject | None:
@@ -180,6 +186,15 @@ class SqliteReader(Record):
         row = self._one(_POLICY, sha256)
         return None if row is None else {**_policy_item(row), "text": row["text"]}
 
+    def policy_uses(self, sha256: str) -> list[JsonObject]:
+        """Who took a policy version into use, and when, oldest first: `{idx, at, actor}` of the entries that say so."""
+        rows = self._all(_POLICY_USES, sha256)
+        return [{"idx": row["idx"], "at": iso(row["at"]), "actor": row["actor"]} for row in rows]
+
+    def holds(self) -> list[JsonObject]:
+        """Legal holds, the newest first."""
+        return listed(self._all(ALL_HOLDS), self._vault)
+
     def counts(self) -> Mapping[str, Mapping[str, int]]:
         """Gauges: `actions` by state, `reviews_open` by queue, `events` in all."""
         counts: dict[str, dict[str, int]] = {
@@ -224,13 +239,14 @@ class SqliteReader(Record):
         key = self._vault.of_ref(row["subject_ref"])
         attempts = self._all(_ATTEMPTS, row["n"])
         document = _action_item(row)
-        document["params"] = unsealed_json(key, row["params"], params_place(action_id))
+        sealer = class_key(key, biometric=row["biometric"])
+        document["params"] = unsealed_json(sealer, row["params"], params_place(action_id))
         document["attempts"] = [_attempt_item(attempt) for attempt in attempts]
         document["deeds"] = [_deed(key, action_id, deed) for deed in self._all(_DEEDS, row["n"])]
         last = attempts[-1] if attempts else None
-        document["result"] = unsealed_json(key, last["result"], result_place(action_id, last["n"])) if last else None
+        document["result"] = unsealed_json(sealer, last["result"], result_place(action_id, last["n"])) if last else None
         if document["params"] is None:
-            document["erased"] = True
+            document["erased"] = ["biometric"] if row["biometric"] and key is not None else True
         return document
 
     def _review(self, row: sqlite3.Row) -> JsonObject:
@@ -256,7 +272,8 @@ def _receipt(text: str | None) -> JsonObject | None:
     if text is None:
         return None
     receipt: dict[str, Any] = json.loads(text)
-    return {**receipt, "signed_at": iso(receipt["signed_at"] * 1000)}
+    signed_at = receipt["signed_at"]
+    return {**receipt, "signed_at": None if signed_at is None else iso(signed_at * 1000)}
 
 
 def _event_item(row: sqlite3.Row) -> JsonObject:

@@ -1,19 +1,34 @@
-"""Reading the record: searches over its entries, and the tree that stands on them."""
+"""Reading the record: searches over its entries, counts of them, and the tree that stands on them."""
 
 from __future__ import annotations
 
 import base64
 import json
 import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from receiver.audit.search import parse
+from receiver.audit.search import Search, parse
 from receiver.contract import JsonObject
 from receiver.store.documents import iso
 from receiver.store.port import Page
+from receiver.store.sqlite.counting import count
 from receiver.store.sqlite.rows import Rows, cursor_of, page_size, paged
-from receiver.store.sqlite.search import build
+from receiver.store.sqlite.search import NEVER, Query, build
 from receiver.store.sqlite.tiles import Tiles
 
+_NAMES: Final = (
+    "kind",
+    "actor",
+    "event_id",
+    "action_id",
+    "session_id",
+    "type",
+    "rule",
+    "outcome",
+    "policy_sha256",
+    "source",
+)
 _ENTRY_COLUMNS = (
     "e.idx, e.at, e.kind, e.actor, e.event_id, e.action_id,"
     " (SELECT session_id FROM event WHERE event.event_id = e.event_id) AS session_id,"
@@ -22,27 +37,62 @@ _ENTRY_COLUMNS = (
 _ENTRY = f"SELECT {_ENTRY_COLUMNS}, e.leaf FROM entry AS e WHERE e.idx = ?"  # noqa: S608  # constants
 _SIZE = "SELECT max(idx) FROM entry"
 _CHECKPOINT = "SELECT note FROM checkpoint WHERE size >= ? ORDER BY size DESC LIMIT 1"
+_POLICIES = "SELECT sha256 FROM policy WHERE sha256 >= ? AND sha256 < ? || 'g' ORDER BY sha256 LIMIT 5"
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 
 
 class Record(Rows):
-    """Entries and proofs."""
+    """Entries and proofs. `subject` gives what the database calls a person; None for one that it does not know."""
 
-    def audit(self, query: str = "", after: str | None = None, limit: int = 50, *, ascending: bool = False) -> Page:
-        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise.
+    def __init__(self, connection: sqlite3.Connection, subject: Callable[[str], bytes | None]) -> None:
+        super().__init__(connection)
+        self._subject = subject
+
+    def audit(
+        self,
+        query: str | Search = "",
+        after: str | None = None,
+        limit: int = 50,
+        *,
+        ascending: bool = False,
+        whole: bool = False,
+    ) -> Page:
+        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise; `whole` ones
+        have the content of their leaf.
 
         Raises Unusable for a search or a cursor that is none.
         """
-        pieces, size = build(parse(query)), page_size(limit)
+        size, span = page_size(limit), (0, NEVER)
         if after is not None:
-            pieces.where(f"{pieces.index} {'>' if ascending else '<'} ?", cursor_of(after))
-        tail = f" ORDER BY {pieces.index} {'ASC' if ascending else 'DESC'} LIMIT ?"
-        rows = self._all(pieces.sql(_ENTRY_COLUMNS, tail), *pieces.values, size + 1)
-        return paged(rows, size, "idx", entry_item)
+            cursor = cursor_of(after)
+            span = (cursor + 1, NEVER) if ascending else (0, cursor - 1)
+        found = self._query(query, span)
+        columns, item = (f"{_ENTRY_COLUMNS}, e.leaf", _whole_item) if whole else (_ENTRY_COLUMNS, entry_item)
+        tail, rows = f"{found.order(ascending=ascending)} LIMIT ?", list[sqlite3.Row]()
+        for spans in found.pieces(self._all, ascending=ascending):
+            sql, values = found.piece(columns, tail, spans)
+            rows += self._all(sql, *values, size + 1 - len(rows))
+            if len(rows) > size:
+                break
+        return paged(rows, size, "idx", item)
 
-    def audit_count(self, query: str = "") -> int:
-        """How many entries fit a search. Raises Unusable for a search that is none."""
-        pieces = build(parse(query))
-        return int(self._all(pieces.sql("count(*)"), *pieces.values)[0][0])
+    def audit_count(self, query: str | Search = "", most: int | None = None) -> int:
+        """How many entries fit a search; at most `most`, where counting stops. Raises Unusable for a search that is
+        none.
+        """
+        counts, whole = self.audit_counts(query, (), most)
+        number = counts[0]["entries"] if counts else 0
+        assert isinstance(number, int)
+        return number if whole or most is None else most
+
+    def audit_counts(
+        self, query: str | Search, by: Sequence[str], most: int | None = None
+    ) -> tuple[list[JsonObject], bool]:
+        """How many entries fit a search, by `day` (UTC), `outcome`, `tag`, `rule`, `kind` or `source`, or several of
+        them; and whether all were counted, or the newest `most` only. Raises Unusable.
+        """
+        search = parse(query) if isinstance(query, str) else query
+        return count(search, by, self._all, lambda: self._query(search, (0, NEVER)), most)
 
     def audit_entry(self, idx: int) -> JsonObject | None:
         """One entry with its leaf bytes (base64), and the leaf as an object."""
@@ -53,6 +103,14 @@ class Record(Rows):
             return None
         leaf: bytes = row["leaf"]
         return {**entry_item(row), "leaf": base64.b64encode(leaf).decode(), "content": json.loads(leaf)}
+
+    def policies_like(self, prefix: str) -> list[str]:
+        """The hashes of policy versions that begin so, at most five."""
+        return [row[0] for row in self._all(_POLICIES, prefix, prefix)]
+
+    def tables(self) -> list[str]:
+        """The names of all tables, which are nobody's interface: the views are."""
+        return [row[0] for row in self._all(_TABLES)]
 
     def tree_size(self) -> int:
         """How many entries the record has, and so how many leaves its tree."""
@@ -68,20 +126,16 @@ class Record(Rows):
         rows = self._all(_CHECKPOINT, at_least)
         return str(rows[0][0]) if rows else None
 
+    def _query(self, query: str | Search, span: tuple[int, int]) -> Query:
+        search = parse(query) if isinstance(query, str) else query
+        return build(search, self._all, self._subject, span)
+
 
 def entry_item(row: sqlite3.Row) -> JsonObject:
     """An entry as lists show it."""
     document: JsonObject = {"idx": row["idx"], "at": iso(row["at"])}
-    names = (
-        "kind",
-        "actor",
-        "event_id",
-        "action_id",
-        "session_id",
-        "type",
-        "rule",
-        "outcome",
-        "policy_sha256",
-        "source",
-    )
-    return document | {name: row[name] for name in names}
+    return document | {name: row[name] for name in _NAMES}
+
+
+def _whole_item(row: sqlite3.Row) -> JsonObject:
+    return {**entry_item(row), "content": json.loads(row["leaf"])}

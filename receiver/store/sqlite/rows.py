@@ -43,7 +43,7 @@ class Rows:
         rows = self._all(f"{select}{where} ORDER BY {number} DESC LIMIT ?", *values, size + 1)
         return paged(rows, size, "n", item)
 
-    def _all(self, sql: str, *values: str | int) -> list[sqlite3.Row]:
+    def _all(self, sql: str, *values: str | int | bytes) -> list[sqlite3.Row]:
         return self._connection.execute(sql, values).fetchall()
 
     def _one(self, sql: str, value: str | int) -> sqlite3.Row | None:

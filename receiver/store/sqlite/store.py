@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -23,12 +24,34 @@ from receiver.store.sqlite.notary import Notary
 from receiver.store.sqlite.reader import SqliteReader
 from receiver.store.sqlite.transaction import SqliteTransaction
 from receiver.store.sqlite.writer import Writer
-from receiver.store.vault import Keyring, Vault, misfit
+from receiver.store.vault import KEY_BYTES, Keyring, Vault, misfit
 
 T = TypeVar("T")
 
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
+_TRY_AGAIN: Final = 0.02  # seconds
 IDLE_READERS: Final = 4  # connections kept open for the next reader
+
+
+class Locker:
+    """Where the master key comes from: its file, or who opened the store."""
+
+    def __init__(self, file: master.MasterFile | None, given: list[bytes], clock: Callable[[], int]) -> None:
+        self._file = file
+        self._given = given  # what the keyring tries
+        self._clock = clock
+
+    def change(self, key: bytes | None, rewrap: Callable[[bytes, int], int]) -> int:
+        """Rewrap everything with a new key, so that at every instant a key is found that fits. Raises OSError."""
+        new = secrets.token_bytes(KEY_BYTES) if key is None else key
+        if self._file is None:
+            self._given.append(new)
+            return rewrap(new, self._clock())
+        with self._file.alone():
+            self._file.stage(new)
+            count = rewrap(new, self._clock())
+            self._file.swap()
+            return count
 
 
 class SqliteStore:
@@ -42,8 +65,10 @@ class SqliteStore:
         notary: Notary,
         verifier: Verifier,
         rejects_kept: int,
+        locker: Locker,
     ) -> None:
         self.verifier = verifier
+        self._locker = locker
         self._path = path
         self._connection = connection
         self._keyring = keyring
@@ -81,6 +106,25 @@ class SqliteStore:
             if view is not None:
                 self._put_back(view)
 
+    def rekey(self, master: bytes | None, actor: str) -> int:
+        """Replace the master key, by a fresh one if none is given; gives of how many persons the keys were rewrapped.
+        Where the key was given when the store was opened, the next opening needs the new one. Raises StoreUnavailable.
+        """
+        try:
+            return self._locker.change(
+                master, lambda key, at: self.submit(lambda tx: tx.rekey(key, actor, at)).result()
+            )
+        except OSError as error:
+            raise StoreUnavailable(f"the master key cannot be replaced: {error}") from error
+
+    def scrub(self, seconds: float) -> bool:
+        """Cut what was erased from the logs of the files, trying for so long: readers may be in the way. False: they
+        were, and its bytes may still be on disk.
+        """
+        until = time.monotonic() + seconds
+        keys = _truncated(connect_keys(self._path.with_name("keys.db")), until)
+        return _truncated(connect_main(self._path), until) and keys
+
     def on_commit(self, wake: Callable[[], None]) -> None:
         """Call `wake` (from the writer's thread) after every commit that planned or freed an action."""
         self._writer.on_commit(wake)
@@ -113,6 +157,18 @@ class SqliteStore:
             self._readers.put_nowait(view)
         except queue.Full:
             view.close()
+
+
+def _truncated(connection: sqlite3.Connection, until: float) -> bool:
+    """Whether the write-ahead log could be brought into the database and cut to nothing in time."""
+    try:
+        while True:
+            ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not busy or time.monotonic() >= until:
+                return not busy
+            time.sleep(_TRY_AGAIN)
+    finally:
+        connection.close()
 
 
 class _View:
@@ -175,11 +231,12 @@ def _open(
         raise misfit(path, "S005", f"needs SQLite {oldest} or newer; this Python has {sqlite3.sqlite_version}")
     if not data_dir.exists():
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if master_key is not None:
-        wrapping = master.check(master_key, keys)
-    else:
-        wrapping = master.read_or_make(data_dir / "master.key", keys)
-    keyring = Keyring(keys, wrapping, connect_keys, clock)
+    file = None
+    if master_key is None:
+        file = master.read_or_make(data_dir / "master.key", keys)
+    given = [] if master_key is None else [master.check(master_key, keys)]
+    keyring = Keyring(keys, file.keys if file is not None else lambda: given, connect_keys, clock)
+    rotated = file is not None and file.settle(keyring.fits)
     connection = connect_main(path)
     try:
         keyring.check_files = Mooring(path, keys).check
@@ -187,10 +244,23 @@ def _open(
         _bind(connection, path, keyring)
         signer = _signer(connection, path, origin)
         notary = Notary(connection, signer, CheckpointLog(data_dir / "checkpoints.log"), clock, sign_every)
-        return SqliteStore(path, connection, keyring, notary, signer.verifier, rejects_kept)
+        locker = Locker(file, given, clock)
+        store = SqliteStore(path, connection, keyring, notary, signer.verifier, rejects_kept, locker)
     except BaseException:
         connection.close()
         raise
+    if rotated:
+        facts = {"act": "rekey completed"}
+        store.submit(lambda tx: tx.add_note("key", "store", clock(), facts)).result()
+    if keyring.unfinished:
+        _finish(store)
+    return store
+
+
+def _finish(store: SqliteStore) -> None:
+    """Complete erasures that a crash cut short."""
+    while store.submit(lambda tx: tx.finish_erasures()).result():
+        pass
 
 
 def _bind(connection: sqlite3.Connection, path: Path, keyring: Keyring) -> None:

@@ -14,7 +14,7 @@ from receiver.contract import ActionState
 from receiver.errors import NotFound
 from receiver.ids import action_id
 from receiver.store.sqlite.ledger import Ledger
-from receiver.store.vault import SubjectKey, Vault
+from receiver.store.vault import Sealer, SubjectKey, Vault
 
 _EVENT = "SELECT n, source, session_id, lane, subject_ref, tags FROM event WHERE event_id = ?"
 _ACTIONS_OF_EVENT = "SELECT count(*) FROM action WHERE action_id >= ? AND action_id < ?"
@@ -101,7 +101,12 @@ def session_mark(key: SubjectKey | None, session_id: str | None) -> str | None:
     return session_hash(key.session_salt(session_id), session_id)
 
 
-def unsealed_json(key: SubjectKey | None, sealed: bytes | None, place: bytes) -> Any:
+def class_key(key: SubjectKey | None, *, biometric: int | bool) -> Sealer | None:
+    """The key of a class of a subject's data; None once it was destroyed."""
+    return key.biometric if key is not None and biometric else key
+
+
+def unsealed_json(key: Sealer | None, sealed: bytes | None, place: bytes) -> Any:
     """The JSON value that was sealed; None where it was erased or dropped."""
     plain = key.unseal(sealed, place) if key is not None else None
     return None if plain is None else json.loads(plain)

@@ -1,0 +1,107 @@
+"""`hookwarden audit export`: entries of the record in a file. Who exported what is an entry itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from receiver.audit.export import PAGE
+from receiver.audit.formats import FORMATS
+from receiver.audit.search import Between, Search, expanded, parse
+from receiver.cli.options import actor, with_store
+from receiver.cli.searching import write_entries
+from receiver.config import Configuration
+from receiver.contract import JsonObject
+from receiver.errors import Unusable
+from receiver.store.port import Reader, Store
+
+if TYPE_CHECKING:
+    from receiver.audit.export import Source
+    from receiver.store.port import Transaction
+
+
+@click.command("export", context_settings={"ignore_unknown_options": True})
+@click.argument("query", required=False, default="")
+@with_store
+@click.option("--format", "form", type=click.Choice(("proved", *FORMATS)), default="proved", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+def export_entries(store: Store, configured: Configuration, query: str, form: str, output: Path | None) -> None:
+    """Write the entries that fit QUERY, oldest first; all of them without one.
+
+    `proved` is one JSON object a line: entries that prove themselves, with no record at hand
+    (`hookwarden audit verify --export FILE --key VKEY`, or `python -m receiver.audit.offline FILE --key VKEY`). The
+    other formats are those of `audit search`.
+    """
+    from receiver.audit.export import proved_lines
+    from receiver.proofs import covering
+    from receiver.wiring import now_ms
+
+    try:
+        query = expanded(query, configured.settings.audit.queries)
+        with store.read() as reader:
+            first, count = reader.first_idx(), reader.audit_count(query)
+    except Unusable as fault:
+        raise click.UsageError(str(fault)) from None
+    idx = _note(store, query, form, count, now_ms())
+    if form != "proved":
+        write_entries(form, _all(store, query, idx), output)
+        return
+    note, checkpoint = covering(store, idx)
+
+    @contextmanager
+    def read() -> Iterator[Source]:
+        with store.read() as reader:
+            yield _Entries(reader)
+
+    lines = proved_lines(read, note, checkpoint, store.verifier, query, first=first)
+    if output is None:
+        sys.stdout.writelines(lines)
+    else:
+        with output.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+
+
+def _all(store: Store, query: str, size: int) -> Iterator[JsonObject]:
+    """The entries that fit, of the first `size`, oldest first; each page in a view of its own."""
+    search, after = Search((*parse(query).terms, Between("idx", None, size - 1))), None
+    while True:
+        with store.read() as reader:
+            page = reader.audit(search, after, PAGE, ascending=True, whole=True)
+        yield from page.items
+        after = page.next
+        if after is None:
+            return
+
+
+def _note(store: Store, query: str, form: str, count: int, at: int) -> int:
+    """Append the entry that says so, and have it signed; gives how many entries there are then, at least."""
+    from receiver.audit.export import without_names
+
+    facts = {"query": without_names(query), "format": form, "count": str(count)}
+
+    def job(tx: Transaction) -> None:
+        tx.add_note("export", actor(), at, facts)
+        tx.ask_checkpoint()
+
+    store.submit(job).result()
+    with store.read() as reader:
+        return reader.tree_size()
+
+
+class _Entries:
+    """What an export reads, out of the store."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.tile = reader.tile
+
+    def leaves(self, query: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """The next entries behind `after` that fit a search, in order."""
+        page = self._reader.audit(query, str(after) if after >= 0 else None, limit, ascending=True)
+        found = [int(str(item["idx"])) for item in page.items]
+        return [(idx, leaf) for idx in found if (leaf := self._reader.leaf(idx)) is not None]

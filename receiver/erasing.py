@@ -1,0 +1,86 @@
+"""Erasing a person from the record, with a receipt that anybody can check."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from receiver.audit.note import open_checkpoint
+from receiver.audit.prove import entry_proof
+from receiver.contract import JsonObject
+from receiver.store.documents import iso
+from receiver.store.port import Erased, Person, Store, Transaction
+from receiver.store.vault import Extent
+
+SCRUB_SECONDS: Final = 10.0  # for how long readers that are in the way are waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Who is to be erased, and how much: by the sender's name for the person, or by one of their sessions."""
+
+    subject: str | None
+    session_id: str | None
+    extent: Extent = "all"
+
+
+def find(store: Store, wanted: Wanted) -> Person:
+    """The person, after erasures that a crash cut short are completed. Raises NotFound, Conflict, StoreUnavailable."""
+    _finish(store)
+    return store.submit(lambda tx: tx.find_person(wanted.subject, wanted.session_id, wanted.extent)).result()
+
+
+def is_there(person: Person, extent: Extent) -> bool:
+    """Whether there is a key left to destroy."""
+    return person.ref is not None and (person.personal if extent == "all" else person.biometric)
+
+
+def preview(store: Store, ref: bytes, extent: Extent, actor: str, at: int) -> Mapping[str, int]:
+    """What erasing would do. Raises Conflict while a legal hold stands."""
+    return store.submit(lambda tx: tx.try_erasure(ref, extent, actor, at)).result().counts
+
+
+def erase(store: Store, ref: bytes, extent: Extent, actor: str, clock: Callable[[], int], reason: str) -> JsonObject:
+    """Erase, and give the receipt. Raises Conflict while a legal hold stands, StoreUnavailable.
+
+    `scrubbed` False: keys and rows are gone, but readers kept their old bytes in the logs of the files; asking again
+    for the same person tries to cut them again.
+    """
+    at = clock()
+
+    def job(tx: Transaction) -> Erased:
+        tx.ask_checkpoint()
+        return tx.erase(ref, extent, actor, at, reason)
+
+    erased = store.submit(job).result()
+    _finish(store)
+    scrubbed = store.scrub(SCRUB_SECONDS)
+    return {
+        "subject_ref": ref.hex(),
+        "class": extent,
+        "at": iso(at),
+        "actor": actor,
+        "destroyed": dict(erased.counts),
+        "scrubbed": scrubbed,
+        **proof(store, erased.idx),
+    }
+
+
+def proof(store: Store, idx: int) -> JsonObject:
+    """That an entry is in the record, as `hookwarden audit prove` gives it. Without a checkpoint that covers it (none
+    is signed any more: the log says why) only what is known.
+    """
+    with store.read() as reader:
+        entry, note = reader.audit_entry(idx), reader.checkpoint(idx + 1)
+        assert entry is not None
+        if note is None:
+            return {"idx": idx, "leaf": entry["leaf"], "size": None, "checkpoint": None, "proof": []}
+        leaf = base64.b64decode(str(entry["leaf"]))
+        return entry_proof(idx, leaf, note, open_checkpoint(note, store.verifier), reader.tile)
+
+
+def _finish(store: Store) -> None:
+    while store.submit(lambda tx: tx.finish_erasures()).result():
+        pass

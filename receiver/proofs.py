@@ -1,0 +1,49 @@
+"""Proofs over an open store, as the command line and HTTP hand them out."""
+
+from __future__ import annotations
+
+from receiver.audit.note import Checkpoint, open_checkpoint
+from receiver.audit.prove import entry_proof
+from receiver.contract import JsonObject
+from receiver.errors import Conflict, NotFound
+from receiver.store.port import Reader, Store, Transaction
+
+
+def entry_document(store: Store, idx: int) -> JsonObject:
+    """The proof that entry `idx` is in the record, under a checkpoint that is signed now if none covers it yet.
+
+    Raises NotFound; Conflict where the record is not signed any more.
+    """
+    with store.read() as reader:
+        if reader.leaf(idx) is None:
+            raise NotFound(_absent(reader, idx))
+    note, checkpoint = covering(store, idx + 1)
+    with store.read() as reader:
+        leaf = reader.leaf(idx)
+        if leaf is None:  # pruned meanwhile
+            raise NotFound(_absent(reader, idx))
+        return entry_proof(idx, leaf, note, checkpoint, reader.tile)
+
+
+def covering(store: Store, size: int) -> tuple[str, Checkpoint]:
+    """The newest checkpoint that covers so many entries, signed now if there is none. Raises Conflict."""
+    with store.read() as reader:
+        note = reader.checkpoint(size)
+    if note is None:
+        store.submit(_ask).result()
+        with store.read() as reader:
+            note = reader.checkpoint(size)
+    if note is None:
+        raise Conflict("the record is not signed any more; run `hookwarden audit verify` to see why")
+    return note, open_checkpoint(note, store.verifier)
+
+
+def _ask(tx: Transaction) -> None:
+    tx.ask_checkpoint()
+
+
+def _absent(reader: Reader, idx: int) -> str:
+    first, size = reader.first_idx(), reader.tree_size()
+    if idx < first:
+        return f"entry {idx} was pruned: entries are kept from {first} on"
+    return f"no entry {idx}: the record has {size}, counted from 0"

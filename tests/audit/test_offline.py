@@ -1,0 +1,207 @@
+"""Proofs and exports that are checked with nothing but `cryptography`, as an auditor would, and forged ones refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from receiver.audit.export import proved_lines, without_names
+from receiver.audit.note import Verifier, open_checkpoint
+from receiver.audit.offline import CheckFailed, NotReadable, check
+from receiver.audit.prove import as_tlog_proof, growth_proof
+from receiver.cli.exporting import _Entries
+from receiver.proofs import covering, entry_document
+from receiver.store.sqlite.store import SqliteStore
+from tests.support.tampering import filled, notes_in
+
+# Python as it comes, with cryptography (and what that needs): whatever else is asked for is not there.
+ALONE = """
+import runpy, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in sys.stdlib_module_names and top not in ("cryptography", "cffi", "_cffi_backend", "receiver"):
+            raise ModuleNotFoundError(f"refused: {name}")
+        if top == "receiver" and name not in ("receiver", "receiver.audit", "receiver.audit.offline",
+                                              "receiver.audit.note", "receiver.audit.tree"):
+            raise ModuleNotFoundError(f"refused: {name}")
+sys.meta_path.insert(0, Refuse())
+sys.argv = ["offline", *sys.argv[1:]]
+runpy.run_module("receiver.audit.offline", run_name="__main__")
+"""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    folder = tmp_path_factory.mktemp("log")
+    opened = filled(folder, 20)
+    opened.submit(lambda tx: tx.ask_checkpoint()).result(10)
+    yield opened
+    opened.close()
+
+
+def alone(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ALONE, str(file), *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+def exported(store: SqliteStore, query: str = "") -> list[str]:
+    note, checkpoint = covering(store, 1)
+
+    @contextmanager
+    def read() -> Iterator[_Entries]:
+        with store.read() as reader:
+            yield _Entries(reader)
+
+    return list(proved_lines(read, note, checkpoint, store.verifier, query))
+
+
+def lines_of(document: Any) -> list[str]:
+    return json.dumps(document, indent=1).splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("idx", [0, 1, 63, 64, 80])
+def test_a_proof_of_an_entry_holds(store: SqliteStore, idx: int) -> None:
+    document = entry_document(store, idx)
+    assert f"entry {idx} is in the log {store.verifier.name}" in check(lines_of(document), store.verifier)
+    assert f"entry {idx} is in" in check(as_tlog_proof(document).splitlines(keepends=True), store.verifier)
+
+
+FORGED: dict[str, Any] = {
+    "leaf": lambda d: d.update(
+        leaf=base64.b64encode(base64.b64decode(d["leaf"]).replace(b"decided", b"echoing")).decode()
+    ),
+    "index": lambda d: d.update(idx=d["idx"] + 1),
+    "negative index": lambda d: d.update(idx=-1),
+    "huge index": lambda d: d.update(idx=2**70),
+    "proof shortened": lambda d: d["proof"].pop(),
+    "proof lengthened": lambda d: d["proof"].append(d["proof"][0]),
+    "proof reordered": lambda d: d["proof"].reverse(),
+    "proof empty": lambda d: d.update(proof=[]),
+    "root": lambda d: d.update(checkpoint=d["checkpoint"].replace("A", "B", 1)),
+    "size": lambda d: d.update(checkpoint=d["checkpoint"].replace("\n8", "\n9", 1)),
+    "signature": lambda d: d.update(checkpoint=d["checkpoint"][:-10] + "AAAAAAAA=\n"),
+    "hash of half a length": lambda d: d["proof"].__setitem__(0, base64.b64encode(b"x" * 16).decode()),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_a_forged_proof_does_not_hold(store: SqliteStore, forgery: str) -> None:
+    document = entry_document(store, 21)
+    original = json.dumps(document)
+    FORGED[forgery](document)
+    assert json.dumps(document) != original
+    with pytest.raises(CheckFailed):
+        check(lines_of(document), store.verifier)
+    with pytest.raises((CheckFailed, NotReadable)):
+        check(as_tlog_proof(document).splitlines(keepends=True), store.verifier)
+
+
+@pytest.mark.parametrize("text", ["", "x", "{}", "[]", '{"format": "hookwarden-proof/1"}', "c2sp.org/tlog-proof@v1\n"])
+def test_what_is_no_proof_cannot_be_checked(store: SqliteStore, text: str) -> None:
+    with pytest.raises((NotReadable, CheckFailed)):
+        check(text.splitlines(keepends=True), store.verifier)
+
+
+def test_a_growing_log_is_shown_to_have_been_the_same(store: SqliteStore) -> None:
+    note, checkpoint = covering(store, 1)
+    with store.read() as reader:
+        document: Any = growth_proof(30, checkpoint.size, {checkpoint.size: note}, reader.tile)
+        other = growth_proof(31, checkpoint.size, {checkpoint.size: note}, reader.tile)
+    assert f"the first 30 of {checkpoint.size} entries were the whole log" in check(lines_of(document), store.verifier)
+    document["from"] = other["from"]
+    with pytest.raises(CheckFailed, match="not shown to be the beginning"):
+        check(lines_of(document), store.verifier)
+    document["to"]["checkpoint"] = None
+    with pytest.raises(CheckFailed):
+        check(lines_of(document), store.verifier)
+
+
+@pytest.mark.parametrize("query", ["", "kind:decision", "tag:TAG_3"])
+def test_an_export_holds_alone(store: SqliteStore, tmp_path: Path, query: str) -> None:
+    file = tmp_path / "export.ndjson"
+    file.write_text("".join(exported(store, query)))
+    done = alone(file, "--key", str(store.verifier))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("holds: the whole log" if not query else "holds: ")
+    assert "compare it with the log's" in alone(file).stdout
+
+
+def test_a_proof_holds_alone_and_needs_the_key(store: SqliteStore, tmp_path: Path) -> None:
+    file = tmp_path / "a.tlog-proof"
+    file.write_text(as_tlog_proof(entry_document(store, 7)))
+    assert alone(file, "--key", str(store.verifier)).returncode == 0
+    assert alone(file).returncode == 2
+    file.write_text(file.read_text().replace("index 7", "index 8"))
+    done = alone(file, "--key", str(store.verifier))
+    assert done.returncode == 1
+    assert "DOES NOT HOLD" in done.stderr
+
+
+def changed(lines: list[str], at: int, **fields: Any) -> list[str]:
+    return [*lines[:at], json.dumps({**json.loads(lines[at]), **fields}) + "\n", *lines[at + 1 :]]
+
+
+def holds(lines: list[str], key: Verifier) -> bool:
+    try:
+        check(lines, key)
+    except CheckFailed:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("query", ["", "kind:decision"])
+def test_a_forged_export_does_not_hold(store: SqliteStore, query: str) -> None:
+    lines, key = exported(store, query), store.verifier
+    other = json.loads(lines[4])["leaf"]
+    forged = {
+        "leaf": changed(lines, 3, leaf=other),
+        "removed": [*lines[:3], *lines[4:]],
+        "twice": [*lines[:4], *lines[3:]],
+        "swapped": [*lines[:3], lines[4], lines[3], *lines[5:]],
+        "cut": lines[:-1],
+        "cut and counted": [*lines[:-2], json.dumps({"end": len(lines) - 3}) + "\n"],
+        "after the end": [*lines, lines[3]],
+        "no entries": [lines[0], '{"end": 0}\n'],
+    }
+    if query:  # a selection cannot show that it has all that fits
+        del forged["cut and counted"], forged["no entries"]
+    held = [name for name, made in forged.items() if holds(made, key)]
+    assert held == []
+
+
+def test_an_export_signed_by_another_key_does_not_hold(store: SqliteStore) -> None:
+    other = Verifier(store.verifier.name, bytes(32))
+    with pytest.raises(CheckFailed, match="not signed by"):
+        check(exported(store), other)
+
+
+def test_all_notes_of_the_log_open(store: SqliteStore, tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    made = filled(folder, 3, sign_every=0.001)
+    made.close()
+    assert [open_checkpoint(note, made.verifier).size for note in notes_in(folder / "checkpoints.log")][-1] > 3
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("tag:A -rule:x", "tag:A -rule:x"),
+        ("session:s-1 tag:A", "session:... tag:A"),
+        ('-subject:"Jane Doe" kind:event', "-subject:... kind:event"),
+        ('"Jane Doe" kind:event', '"..." kind:event'),
+        ('rule:"two words"', 'rule:"two words"'),
+    ],
+)
+def test_what_an_export_leaves_in_the_record_names_nobody(query: str, kept: str) -> None:
+    assert without_names(query) == kept
