@@ -106,9 +106,10 @@ def until_reset(headers: Mapping[str, str], now: float) -> float | None:
     return None if reset is None else reset - now
 
 
-def budget_used_up(headers: Mapping[str, str]) -> bool:
-    """Whether X-RateLimit-Remaining says that no call is left in this window."""
-    return _number(headers.get("x-ratelimit-remaining", "").strip()) == 0
+def rate_limit(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """How many calls a window has (X-RateLimit-Limit), and how many are left of them (-Remaining)."""
+    limit, remaining = (_number(headers.get(f"x-ratelimit-{name}", "").strip()) for name in ("limit", "remaining"))
+    return None if limit is None else int(limit), None if remaining is None else int(remaining)
 
 
 def _number(text: str) -> float | None:

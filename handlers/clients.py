@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from handlers.didit import didit_client
+from handlers.didit.client import didit_client
 from handlers.http import VendorClient
+from handlers.kwikid import kwikid_client
+from handlers.verifik import verifik_client
+from receiver.extensions import Extended
 
 
 class OpenClient(Protocol):
@@ -17,6 +20,17 @@ class OpenClient(Protocol):
         ...
 
 
-CLIENTS: Final[Mapping[str, OpenClient]] = {
+_OWN: Final[Mapping[str, OpenClient]] = {
     "didit": didit_client,
+    "kwikid": kwikid_client,
+    "verifik": verifik_client,
 }
+
+
+def _offered(_name: str, offered: object) -> OpenClient:
+    if not callable(offered):
+        raise TypeError("not a function that opens a client")
+    return offered
+
+
+CLIENTS: Final[Mapping[str, OpenClient]] = Extended("hookwarden.vendors", _OWN, _offered)

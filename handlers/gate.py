@@ -6,7 +6,7 @@ Three reasons to send nothing, each with its own way back:
   The kind matters: an action may read before it writes, and reading costs no credits. That is also why the probe is a
   whole action, known by its task, and not a single call.
 - **breaker open**: five failures of the connection or the server in a row. After 30 s one call may try.
-- **resting**: the rate window is used up. Didit's is 60 s, per key, apart for reading and writing.
+- **resting**: the rate window is used up. Didit's is 60 s, per key, apart for each group of calls (`rates.py`).
 
 Synchronous and without I/O; the clock is handed in. Belongs to one event loop.
 """
@@ -14,18 +14,18 @@ Synchronous and without I/O; the clock is handed in. Belongs to one event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from handlers.rates import Rate
 from receiver.errors import VendorWaiting
 
 PROBE_EVERY = 60.0  # seconds
 FAILURES_TO_OPEN = 5
 OPEN_FOR = 30.0  # seconds
-LONGEST_REST = 60.0  # seconds: the documented window; a vendor that asks for more is asked again after this
 
 log = structlog.get_logger(__name__)
 
@@ -39,27 +39,34 @@ class _Parking:
 
 
 class Gate:
-    """One vendor's gate. `monotonic` gives seconds."""
+    """One vendor's gate. `monotonic` gives seconds; `budgets` are the calls a minute that the vendor documents, by the
+    group of calls.
+    """
 
-    def __init__(self, vendor: str, monotonic: Callable[[], float]) -> None:
+    def __init__(self, vendor: str, monotonic: Callable[[], float], budgets: Mapping[str, int] | None = None) -> None:
         self._vendor = vendor
         self._monotonic = monotonic
         self._parking: _Parking | None = None
         self._failures = 0
         self._open_until: float | None = None
-        self._rest_until: dict[bool, float] = {}
+        self._rates = {group: Rate(limit) for group, limit in (budgets or {}).items()}
 
     @property
     def parked(self) -> bool:
         """Whether the vendor waits for somebody to mend the credentials or the credits."""
         return self._parking is not None
 
-    def admit(self, writes: bool) -> None:
+    def rate(self, writes: bool, group: str | None = None) -> Rate:
+        """How often the calls of a group may be made; without a name, those that read or those that write."""
+        return self._rates.setdefault(group or ("write" if writes else "read"), Rate())
+
+    def admit(self, writes: bool, group: str | None = None) -> None:
         """Let one call through. Raises VendorWaiting if it must not be sent now."""
-        now = self._monotonic()
+        now, rate = self._monotonic(), self.rate(writes, group)
         self._refuse_while("is parked", self._until_probe(now))
         self._refuse_while("does not answer; its breaker is open", (self._open_until or now) - now)
-        self._refuse_while("has no calls left in its rate window", self._rest_until.get(writes, now) - now)
+        self._refuse_while("has no calls left in its rate window", rate.wait(now))
+        rate.sent(now)
         if self._parking is not None:
             self._parking.prober, self._parking.probe_at = asyncio.current_task(), now + PROBE_EVERY
         if self._open_until is not None:
@@ -91,9 +98,12 @@ class Gate:
             log.warning("vendor does not answer; breaker opens", vendor=self._vendor, failures=self._failures)
         self._open_until = self._monotonic() + OPEN_FOR
 
-    def refused(self, status: int, reason: str, writes: bool) -> None:
-        """Credentials refused or credits used up: park. `reason` must be fit to be read by people."""
-        if self._parking is None:
+    def refused(self, status: int, reason: str, writes: bool) -> bool:
+        """Credentials refused or credits used up: park. `reason` must be fit to be read by people. Gives whether this
+        is news.
+        """
+        news = self._parking is None
+        if news:
             log.error(
                 "vendor parked: credentials refused or credits used up",
                 vendor=self._vendor,
@@ -102,6 +112,7 @@ class Gate:
                 cure="check the vendor's api_key, its rights, and the credits; its actions wait, nothing is lost",
             )
         self._parking = _Parking(reason, writes, self._monotonic() + PROBE_EVERY)
+        return news
 
     def succeeded(self, writes: bool) -> None:
         """A call was carried out: if it was the probe, and of the kind that was refused, everything goes on."""
@@ -111,7 +122,3 @@ class Gate:
         if writes or not parking.writes:
             self._parking = None
             log.warning("vendor no longer parked", vendor=self._vendor)
-
-    def rest(self, writes: bool, seconds: float) -> None:
-        """Send no more calls of this kind for so long, and at most for one window."""
-        self._rest_until[writes] = self._monotonic() + min(seconds, LONGEST_REST)

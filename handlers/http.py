@@ -5,7 +5,7 @@
 | 2xx, readable                                            | Answer                                            |
 | 2xx, oversized, broken off, wrongly encoded or not JSON  | AnswerUnreadable: the effect may have happened    |
 | none, timeout, 5xx, 408, 429                             | VendorUnavailable, with the wait that was asked   |
-| 401; 403 unless it is the operation's own no             | VendorWaiting: the vendor is parked (`gate.py`)   |
+| 401; 403 unless it is the operation's own no; no credits | VendorWaiting: the vendor is parked (`gate.py`)   |
 | other 4xx, and 3xx: redirects are never followed         | VendorRefused                                     |
 
 Paths go out as given: at Didit the trailing slash is part of the path, and the redirect that cures a missing one may
@@ -21,9 +21,10 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from handlers.answers import Answer, budget_used_up, read_json, refusal, retry_after, until_reset
+from handlers.answers import Answer, read_json, refusal, retry_after
 from handlers.exchange import Exchange, exchange, open_client
 from handlers.gate import PROBE_EVERY, Gate
+from handlers.rates import Rate
 from receiver.contract import JsonObject
 from receiver.errors import AnswerUnreadable, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
 
@@ -45,7 +46,8 @@ class VendorClient:
     """Calls one vendor's API. `headers` hold the key; they go to `base_url` and nowhere else, and into no text.
 
     Raises ValueError for header values that HTTP cannot carry (anything but printable ASCII), without naming them.
-    `timeout` and `connect_timeout` are seconds, `max_answer` bytes (decoded). `clock` is Unix time, `monotonic` any
+    `timeout` and `connect_timeout` are seconds, `max_answer` bytes (decoded). `budgets` are the calls a minute that the
+    vendor documents, by group: `read`, `write`, or one that a call names. `clock` is Unix time, `monotonic` any
     steady one; both in seconds. `tls` replaces the system's idea of whom to trust.
     """
 
@@ -59,6 +61,7 @@ class VendorClient:
         connect_timeout: float = 5.0,
         max_answer: int = MAX_ANSWER,
         concurrency: int = CONCURRENCY,
+        budgets: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         tls: ssl.SSLContext | None = None,
@@ -70,7 +73,8 @@ class VendorClient:
         self._timeout = timeout
         self._max_answer = max_answer
         self._clock = clock
-        self._gate = Gate(name, monotonic)
+        self._monotonic = monotonic
+        self._gate = Gate(name, monotonic, budgets)
         self._slots = asyncio.Semaphore(concurrency)
         self._secrets = tuple(value for value in headers.values() if len(value) >= 8)
         self._http = open_client(
@@ -104,23 +108,32 @@ class VendorClient:
         data: Mapping[str, str] | None = None,
         files: Mapping[str, Upload] | None = None,
         own_no: frozenset[int] = frozenset(),
+        credits_by: frozenset[int] = frozenset(),
+        group: str | None = None,
+        limit: int | None = None,
         expect: Literal["json", "bytes"] = "json",
     ) -> Answer:
         """One call. Raises VendorUnavailable, VendorWaiting, VendorRefused or AnswerUnreadable (see the top).
 
         `path` starts with a slash, its segments encoded (`segment`). `own_no` holds the statuses among 401 and 403 by
-        which this operation says no to its own subject, so that they do not speak of our credentials.
+        which this operation says no to its own subject, so that they do not speak of our credentials; `credits_by`
+        statuses beside these by which it says, in words, that credits are used up. `group` is whose rate limit the call
+        counts for; `limit` takes the place of `max_answer`.
         """
         writes = method not in ("GET", "HEAD")
+        await asyncio.sleep(self._gate.rate(writes, group).pace(self._monotonic()))
         async with self._slots:
-            self._gate.admit(writes)
+            self._gate.admit(writes, group)
             request = self._http.build_request(
                 method, self._base_url + path, params=params, json=json, data=data, files=files
             )
-            done = await exchange(self._http, request, timeout=self._timeout, limit=self._max_answer)
-            return self._judge(done, writes, own_no, expect)
+            done = await exchange(self._http, request, timeout=self._timeout, limit=limit or self._max_answer)
+            self._heed_budget(done, self._gate.rate(writes, group))
+            return self._judge(done, writes, own_no, credits_by, expect)
 
-    def _judge(self, done: Exchange, writes: bool, own_no: frozenset[int], expect: str) -> Answer:
+    def _judge(
+        self, done: Exchange, writes: bool, own_no: frozenset[int], credits_by: frozenset[int], expect: str
+    ) -> Answer:
         status = done.status
         if done.broken or status is None or status >= 500:
             self._gate.failed()
@@ -128,25 +141,28 @@ class VendorClient:
             self._gate.answered()
         if status is None:
             raise VendorUnavailable(f"{self.name}: {done.fault}")
-        self._heed_budget(done, status, writes)
-        if status in (401, 403) and status not in own_no:
+        if (status in (401, 403) and status not in own_no) or (status in credits_by and self._no_credits(done, status)):
             raise self._park(status, done, writes)
         if not 200 <= status < 300:
             raise self._refusal(status, done)
         self._gate.succeeded(writes)
         return self._answer(status, done, expect)
 
-    def _heed_budget(self, done: Exchange, status: int, writes: bool) -> None:
-        now = self._clock()
-        if status == 429:
-            self._gate.rest(writes, retry_after(done.headers, status, now) or 0.0)
-        elif budget_used_up(done.headers):
-            self._gate.rest(writes, until_reset(done.headers, now) or 0.0)
+    def _heed_budget(self, done: Exchange, rate: Rate) -> None:
+        now, unix_now = self._monotonic(), self._clock()
+        if done.status == 429:
+            rate.rest(now, retry_after(done.headers, 429, unix_now) or 0.0)
+        else:
+            rate.heed(now, done.headers, unix_now)
+
+    def _no_credits(self, done: Exchange, status: int) -> bool:
+        return "credits" in refusal(status, done.content, self._secrets).lower()
 
     def _park(self, status: int, done: Exchange, writes: bool) -> VendorWaiting:
         reason = refusal(status, done.content, self._secrets)
-        self._gate.refused(status, reason, writes)
-        return VendorWaiting(f"{self.name} is parked: {reason}", PROBE_EVERY, status)
+        said = f"{self.name} is parked: {reason}"
+        news = self._gate.refused(status, reason, writes)
+        return VendorWaiting(said, PROBE_EVERY, status, alert=said if news else None)
 
     def _refusal(self, status: int, done: Exchange) -> VendorError:
         if status >= 500 or status in (408, 429):

@@ -12,19 +12,27 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from handlers import didit
+from handlers import http_post, kwikid, notify, verifik
+from handlers.didit.actions import ACTIONS as DIDIT
+from handlers.extend import read_factory
 from handlers.label import label_session
 from handlers.redact import redact, shortened
 from handlers.review import open_review
 from handlers.specs import SPECS
 from handlers.tools import Factory, Run, Tools
 from receiver.contract import ActionCall, ActionSpec, Handler, Outcome
+from receiver.extensions import Extended
 
-_FACTORIES: Mapping[str, Factory] = {
-    **didit.ACTIONS,
+_OWN: Mapping[str, Factory] = {
+    **DIDIT,
+    **kwikid.ACTIONS,
+    **verifik.ACTIONS,
+    **notify.ACTIONS,
+    **http_post.ACTIONS,
     "review": lambda tools: open_review,  # noqa: ARG005 - needs none
     "label": lambda tools: label_session,  # noqa: ARG005 - needs none
 }
+_FACTORIES: Mapping[str, Factory] = Extended("hookwarden.actions", _OWN, read_factory)
 
 
 def bind(tools: Tools) -> dict[str, Handler]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
-from handlers.didit_specs import BLOCKLIST_ADD, BLOCKLIST_REMOVE, DECISION, FACE_SEARCH, UPDATE_STATUS
+from handlers.didit.specs import SPECS as DIDIT
+from handlers.extend import read_spec
+from handlers.kwikid_specs import SPECS as KWIKID
 from handlers.label import LABEL
+from handlers.messages import HTTP_POST, NOTIFY
 from handlers.review import REVIEW
+from handlers.verifik_specs import SPECS as VERIFIK
 from receiver.contract import ActionSpec
+from receiver.extensions import Extended
 
-SPECS: Mapping[str, ActionSpec] = {
-    spec.name: spec for spec in (FACE_SEARCH, BLOCKLIST_ADD, BLOCKLIST_REMOVE, UPDATE_STATUS, DECISION, REVIEW, LABEL)
+_OWN: Mapping[str, ActionSpec] = {
+    spec.name: spec for spec in (*DIDIT, *KWIKID, *VERIFIK, NOTIFY, HTTP_POST, REVIEW, LABEL)
 }
+SPECS: Mapping[str, ActionSpec] = Extended("hookwarden.actions", _OWN, read_spec)
 
-
-VENDORS: frozenset[str] = frozenset(spec.vendor for spec in SPECS.values() if spec.vendor)
-"""Whose APIs actions call: what `vendors:` may name."""
+VENDORS: frozenset[str] = frozenset(spec.vendor for spec in _OWN.values() if spec.vendor)
+"""Whose APIs our own actions call."""
 
 
 def unconfigured(names: Iterable[str], configured: Container[str]) -> list[tuple[str, str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from handlers.http import VendorClient
 from handlers.images import ImageFetcher
+from handlers.targets import Channel, Hook
 from receiver.contract import ActionCall, Outcome
 
 Run: TypeAlias = Callable[[Any, ActionCall], Awaitable[Outcome]]
@@ -17,15 +18,21 @@ Run: TypeAlias = Callable[[Any, ActionCall], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What handlers work with: a client for each vendor that is configured, and what fetches images."""
+    """What handlers work with: a client for each vendor that is configured, what fetches images, and the places of the
+    operator's own that messages go to.
+    """
 
     clients: Mapping[str, VendorClient]
     images: ImageFetcher
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
 
     async def close(self) -> None:
         """Close all connections."""
         for client in self.clients.values():
             await client.close()
+        for hook in self.hooks.values():
+            await hook.close()
         await self.images.close()
 
 

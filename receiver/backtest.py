@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -22,11 +22,11 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from receiver.contract import JsonObject
+from receiver.durations import Duration
 from receiver.errors import ConfigurationError, Problem, StoreUnavailable, Unusable
 from receiver.policies import compile_documents
 from receiver.policy.rules import Policy
 from receiver.policy.simulate import reads_raw, simulate
-from receiver.settings import Duration
 from receiver.store.documents import iso
 from receiver.store.past import past_events
 from receiver.store.port import Store
@@ -52,6 +52,7 @@ class Job:
     since: int
     until: int
     limit: int
+    master_key: str | None = field(default=None, repr=False)  # hex; without it the one in its file
 
 
 def moment(text: str, now: int) -> int:
@@ -110,7 +111,8 @@ def backtest(job: Job) -> JsonObject:
     """
     started = time.perf_counter()
     policy = compile_documents([read_yaml(text, path) for path, text in job.documents], inline=job.inline)
-    store = open_store(Path(job.data_dir), clock=now_ms)
+    key = bytes.fromhex(job.master_key) if job.master_key else None
+    store = open_store(Path(job.data_dir), clock=now_ms, master_key=key)
     try:
         document = _simulated(store, policy, job)
     finally:

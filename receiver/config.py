@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from receiver.contract import JsonValue
+from receiver.contract import ActionSpec, JsonValue
 from receiver.errors import ConfigurationError, Problem
 from receiver.policy.compile import Policy
 from receiver.policy.findings import Findings, KeyCodes
-from receiver.settings import FORMS, Settings, SourceSettings
-from receiver.signatures.secrets import weak_secret
-from receiver.signatures.table import SCHEMES
+from receiver.settingchecks import meaning_problems
+from receiver.settings import FORMS, Settings
+from receiver.signatures.settings import VERIFY_MODELS
 from receiver.suggestion import suggestion
 from receiver.textfiles import read_text, shown
-from receiver.vendors.table import API_VENDORS, VENDORS
 from receiver.yamltext import Document, read_yaml
 from receiver.yamltext import Path as Place
 
@@ -37,13 +37,17 @@ CONFIG_CODES: Mapping[str, str] = {
     "C003": "a value of the wrong kind or form",
     "C004": "an environment variable that is not set, or a `$` that begins none",
     "C005": "a secret, token or API key that is missing, or protects nothing",
-    "C006": "a store, vendor or scheme that does not exist",
+    "C006": "a store, vendor, scheme, preset or action that does not exist",
     "C007": "a policy file that cannot be read",
     "C008": "a key that must be there is not",
-    "C009": "the policy calls a vendor that is not configured",
+    "C009": "a vendor that is called, or a place that is sent to, is not configured",
     "C010": "a policy on disk that lost more than half of its rules while `serve` ran: not taken unasked",
+    "C011": "a source whose deliveries are not signed",
+    "C012": "a `map` that a source cannot have, or an expression in it that cannot be run",
+    "C013": "an installed package offers an action, source or vendor that cannot be used",
 }
 _CODES = KeyCodes("key", unknown="C002", missing="C008", wrong="C003", forms=FORMS)
+_VERIFY_DEPTH = 3  # sources, name, verify, and then the model that was chosen
 _WRITE_ONE = "; `hookwarden init` writes one, --config or HOOKWARDEN_CONFIG names another"
 _POLICY_KEYS = {"rules", "let", "lists", "status_order"}  # at the top of a file: this is a policy
 Compile: TypeAlias = "Callable[[Sequence[Document], bool], Policy]"
@@ -67,11 +71,13 @@ def load_configuration(
     environment: Literal["strict", "lenient"] = "strict",
     check: Callable[[Sequence[Document], bool], Sequence[Problem]] | None = None,
     read: Callable[[Path, str], str] | None = None,
+    actions: Mapping[str, ActionSpec] | None = None,
 ) -> Configuration:
     """Read config.yaml and the policy files it names. Raises ConfigurationError with every problem found, those that
     `check` finds in the policy documents (given also whether they stand inline) among them.
 
-    `read` gives the texts of all files; without it config.yaml, which a person named, may also be a pipe.
+    `read` gives the texts of all files; without it config.yaml, which a person named, may also be a pipe. With
+    `actions`, those that the settings name are looked at too.
     """
     text = read(path, _WRITE_ONE) if read else read_text(path, _WRITE_ONE, pipes=True)
     document = read_yaml(text, shown(path))
@@ -80,7 +86,8 @@ def load_configuration(
     readable = settings or _readable_part(document)
     if readable is not None:
         unset = {(problem.line, problem.column) for problem in problems if problem.code == "C004"}
-        problems.extend(problem for problem in _semantic_problems(document, readable) if _place(problem) not in unset)
+        meant = meaning_problems(document, readable, actions)
+        problems.extend(problem for problem in meant if _place(problem) not in unset)
     policies = _policy_documents(path, document, problems, read or read_text)
     if check is not None:
         problems.extend(
@@ -99,6 +106,7 @@ def load_compiled(
     compile_policy: Compile,
     environment: Literal["strict", "lenient"] = "strict",
     read: Callable[[Path, str], str] | None = None,
+    actions: Mapping[str, ActionSpec] | None = None,
 ) -> tuple[Configuration, Policy]:
     """Read the configuration and compile its policy, once. Raises ConfigurationError with every problem of both."""
     compiled: list[Policy] = []
@@ -110,7 +118,7 @@ def load_compiled(
             return [problem for problem in error.problems if problem.severity == "error"]
         return ()
 
-    configuration = load_configuration(path, environment=environment, check=check, read=read)
+    configuration = load_configuration(path, environment=environment, check=check, read=read, actions=actions)
     return configuration, compiled[0]
 
 
@@ -155,15 +163,26 @@ def _validate(document: Document, problems: list[Problem]) -> Settings | None:
         return Settings.model_validate(document.value)
     except ValidationError as error:
         found = Findings(document)
-        for finding in error.errors(include_url=False):
-            place = tuple(step for step in finding["loc"] if not str(step).startswith("function-"))
+        for reported in error.errors(include_url=False):
+            place, finding, model = _pinned(reported)
             if place == ("policy",) and finding["type"] == "missing":
                 said = "the key 'policy' is missing: write the policy under it, or the name of its file"
                 found.error((), _CODES.missing, said)
             else:
-                found.misfit(place, finding, Settings, _CODES)
+                found.misfit(place, finding, model, _CODES)
         problems.extend(found.problems)
         return None
+
+
+def _pinned(finding: ErrorDetails) -> tuple[Place, ErrorDetails, type[BaseModel]]:
+    """The place of a finding in the file, and the finding as that of the innermost model that is known for certain."""
+    steps = [step for step in finding["loc"] if not str(step).startswith("function-")]
+    chosen = next((index for index, step in enumerate(steps) if step in VERIFY_MODELS and index == _VERIFY_DEPTH), None)
+    if chosen is None:
+        return tuple(steps), finding, Settings
+    inner = finding.copy()
+    inner["loc"] = tuple(steps[chosen + 1 :])
+    return (*steps[:chosen], *inner["loc"]), inner, VERIFY_MODELS[str(steps[chosen])]
 
 
 def _readable_part(document: Document) -> Settings | None:
@@ -196,57 +215,8 @@ def _something_else(value: JsonValue) -> str | None:
     return None
 
 
-def _semantic_problems(document: Document, settings: Settings) -> Iterator[Problem]:
-    kind = settings.store.partition(":")[0]  # what follows may hold a password
-    if kind == "postgresql":
-        yield document.problem(("store",), "C006", "PostgreSQL is not available in this version; write `store: sqlite`")
-    elif settings.store != "sqlite":
-        yield document.problem(("store",), "C006", f"unknown store{_quoted(kind, document)}; write `store: sqlite`")
-    for name, source in settings.sources.items():
-        yield from _source_problems(document, ("sources", name), source)
-    names = [token.name for token in settings.api.tokens]
-    secrets = [token.token for token in settings.api.tokens]
-    for index, token in enumerate(settings.api.tokens):
-        if names.index(token.name) < index or secrets.index(token.token) < index:
-            yield document.problem(("api", "tokens", index), "C003", "another token has the same name or the same text")
-        yield from _secret_problems(document, ("api", "tokens", index, "token"), token.token)
-    for name, vendor in settings.vendors.items():
-        if name not in API_VENDORS:
-            yield document.problem(("vendors", name), "C006", f"unknown vendor {name!r}{suggestion(name, API_VENDORS)}")
-        key = vendor.api_key
-        if not key.strip() or not all("!" <= character <= "~" for character in key):
-            where = ("vendors", name, "api_key")
-            yield document.problem(where, "C005", "the API key is blank, or holds what no HTTP header may hold")
-
-
-def _quoted(value: str, document: Document) -> str:
-    """The value as it stands in the file; what came out of a variable may be a secret, and is not said."""
-    return f" {value!r}" if value in document.text else ""
-
-
 def _place(problem: Problem) -> tuple[int, int]:
     return problem.line, problem.column
-
-
-def _source_problems(document: Document, where: Place, source: SourceSettings) -> Iterator[Problem]:
-    if source.vendor not in VENDORS:
-        message = f"unknown vendor{_quoted(source.vendor, document)}{suggestion(source.vendor, VENDORS)}"
-        yield document.problem((*where, "vendor"), "C006", message)
-    if source.verify.scheme not in SCHEMES:
-        message = f"unknown scheme{_quoted(source.verify.scheme, document)}{suggestion(source.verify.scheme, SCHEMES)}"
-        yield document.problem((*where, "verify", "scheme"), "C006", message)
-    if not source.verify.secrets:
-        yield document.problem(
-            (*where, "verify"), "C005", "no secret is given, so nothing could be verified: add `secrets`"
-        )
-    for index, secret in enumerate(source.verify.secrets):
-        yield from _secret_problems(document, (*where, "verify", "secrets", index), secret)
-
-
-def _secret_problems(document: Document, where: Place, secret: str) -> Iterator[Problem]:
-    weakness = weak_secret(secret)
-    if weakness:
-        yield document.problem(where, "C005", f"this secret protects nothing: {weakness}")
 
 
 def _policy_documents(

@@ -145,12 +145,13 @@ class ActionDocument(TypedDict):
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The verifier's yes. `method` names the scheme's way (such as `x-signature`), `secret` is the index of the secret
-    that matched, `signed_at` the signed time in Unix seconds, `notes` what was odd but not fatal.
+    that matched, `signed_at` the signed time in Unix seconds, `notes` what was odd but not fatal. Schemes without
+    secrets, or without a time, have None there.
     """
 
     method: str
-    secret: int
-    signed_at: int
+    secret: int | None
+    signed_at: int | None
     notes: tuple[str, ...] = ()
 
 
@@ -215,6 +216,7 @@ class PlannedAction:
     reason: str | None = None
     once: Literal["session", "event"] = "session"
     limit: tuple[int, int] | None = None  # at most so many firings of this rule in so many seconds
+    biometric: bool = False  # its parameters and results are biometric data
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +266,26 @@ class LabelSession:
     remove: tuple[str, ...]
 
 
-Effect: TypeAlias = OpenReview | LabelSession
+@dataclass(frozen=True, slots=True)
+class RaiseAlert:
+    """An effect of an action: an entry of kind `alert`, which somebody should see. `subject` is what it is about, such
+    as `didit.balance`; neither names a person. Whoever gives it sees to it that it is given once, not for each event.
+    """
+
+    subject: str
+    text: str
+
+
+Effect: TypeAlias = OpenReview | LabelSession | RaiseAlert
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt at an action ended. Effects are applied in the transaction that records the outcome."""
+    """How one attempt at an action ended. Effects are applied in the transaction that records the outcome.
+
+    `handover` holds what is stored nowhere, such as a report or a link that opens a session: only who calls an action
+    by hand is given it.
+    """
 
     state: Literal["done", "noop", "failed", "retry"]
     reason: str | None = None
@@ -277,12 +293,14 @@ class Outcome:
     http_status: int | None = None
     retry_after: float | None = None  # seconds
     effects: tuple[Effect, ...] = ()
+    handover: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ActionCall:
     """What a handler is given. `idempotency_key` is the same for every attempt at this action; `repeated` says that an
-    earlier attempt was in flight when its process died, so its effect is unknown.
+    earlier attempt was in flight when its process died, so its effect is unknown. `files` are contents by the name of
+    the parameter that they stand for; only who calls by hand can give them: a policy names no file.
     """
 
     action_id: str
@@ -292,6 +310,7 @@ class ActionCall:
     event: EventDocument
     attempt: int
     repeated: bool
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 Handler: TypeAlias = Callable[[ActionCall], Awaitable[Outcome]]
@@ -312,6 +331,8 @@ class ActionSpec:
     sets_status: bool = False  # its `status` parameter is the session's status: the most severe one wins
     result: type | None = None  # a TypedDict, where the shape of its result is known
     echoes: Callable[[JsonObject], str | None] | None = None  # the status whose `status.updated` this call will cause
+    target: Literal["hooks", "notify"] | None = None  # the section of config.yaml that its `to` is a name of
+    biometric: bool = False  # it takes an image, or tells of faces: its parameters and results have a key of their own
 
 
 Facts: TypeAlias = Mapping[str, Any]

@@ -111,11 +111,16 @@ class VendorUnavailable(VendorError):
 
 
 class VendorWaiting(VendorError):
-    """Nothing was sent: the vendor is parked or its breaker is open. Ask again in `seconds`."""
+    """Nothing was sent: the vendor is parked or its breaker is open. Ask again in `seconds`. `alert` says, the first
+    time and not again until it has mended, that somebody must act.
+    """
 
-    def __init__(self, reason: str, seconds: float, http_status: int | None = None) -> None:
+    def __init__(
+        self, reason: str, seconds: float, http_status: int | None = None, *, alert: str | None = None
+    ) -> None:
         super().__init__(reason, http_status)
         self.seconds = seconds
+        self.alert = alert
 
 
 class VendorRefused(VendorError):

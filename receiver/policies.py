@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from handlers.specs import SPECS, unconfigured
 from receiver.errors import ConfigurationError, Problem
 from receiver.policy.compile import Policy, compile_policy
+from receiver.policy.rules import Step
+from receiver.policy.template import Constant
 from receiver.vendors.tags import KNOWN_TAGS
 from receiver.yamltext import Document
 
@@ -29,19 +31,29 @@ def compile_configured(configuration: Configuration) -> Policy:
 
 
 def refuse_unconfigured(configuration: Configuration, policy: Policy) -> None:
-    """Raise ConfigurationError if the policy calls a vendor that is not configured."""
-    named = {action.name for rule in policy.rules for action in rule.actions}
-    missing = unconfigured(named, configuration.settings.vendors)
-    if missing and configuration.settings.actions.mode == "live":
+    """Raise ConfigurationError if the policy calls a vendor, or sends to a place, that is not configured."""
+    settings = configuration.settings
+    steps = [step for rule in policy.rules for step in rule.actions]
+    said = [
+        f"the policy calls {name}, but `vendors: {vendor}:` is not configured"
+        for name, vendor in unconfigured((step.name for step in steps), settings.vendors)
+    ]
+    said += [
+        f"the policy sends to {place!r} ({name}), but `{section}: {place}:` is not configured"
+        for name, section, place in sorted(set(_places(steps)))
+        if place not in getattr(settings, section)
+    ]
+    if said and settings.actions.mode == "live":
         path = str(configuration.path)
-        raise ConfigurationError(
-            [
-                Problem(
-                    path, 1, 1, "error", "C009", f"the policy calls {name}, but `vendors: {vendor}:` is not configured"
-                )
-                for name, vendor in missing
-            ]
-        )
+        raise ConfigurationError([Problem(path, 1, 1, "error", "C009", message) for message in said])
+
+
+def _places(steps: Iterable[Step]) -> Iterator[tuple[str, str, str]]:
+    """The action, the section of the settings, and the name in it, of everything that sends to a named place."""
+    for step in steps:
+        spec, to = SPECS.get(step.name), step.params.get("to")
+        if spec is not None and spec.target is not None and isinstance(to, Constant):
+            yield step.name, spec.target, str(to.value)
 
 
 def load(path: Path, environment: Literal["strict", "lenient"] = "strict") -> Configuration:
@@ -53,4 +65,4 @@ def load_whole(path: Path, environment: Literal["strict", "lenient"] = "strict")
     """The same, with the policy compiled, for `build`."""
     from receiver.config import load_compiled
 
-    return load_compiled(path, compile_documents, environment)
+    return load_compiled(path, compile_documents, environment, actions=SPECS)

@@ -8,8 +8,8 @@ costs microseconds: so the decision is made there, and there is no moment in whi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from receiver.contract import RESULT_PREFIX, Decision, Event, JsonObject, PlannedAction, Verified
@@ -20,6 +20,7 @@ from receiver.policy.compile import Policy
 from receiver.policy.decide import decide
 from receiver.store.port import Claim, NewEvent, Transaction
 
+MS_PER_HOUR = 3_600_000
 MAX_DEPTH = 5  # result events nest at most so deep: a rule that feeds itself ends here
 
 
@@ -42,12 +43,26 @@ class Receipt:
     outcome: Literal["accepted", "duplicate"]
 
 
+def _held_by_nothing(_event: Event, _action: str) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most so many calls of a kind are planned in an hour; more wait for a person."""
+
+    key: str
+    per_hour: int
+
+
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Records events under the policy that is current when the job runs."""
 
     policy: Callable[[], Policy]
     dry_run: bool = False
+    held: Callable[[Event, str], str | None] = _held_by_nothing  # (event, action) -> why it waits for a person
+    budgets: Mapping[str, Sequence[Budget]] = field(default_factory=dict)  # by action
 
     def delivery(self, tx: Transaction, arrival: Arrival) -> Receipt:
         """One delivery: the first of its event is decided, any later one is counted."""
@@ -112,21 +127,28 @@ class Recorder:
     def _decide(self, tx: Transaction, event_id: str, event: Event, at: int, actor: str) -> Decision:
         decision = decide(event, self.policy())
         tx.add_decision(event_id, decision, at, actor)
-        actions = [self._admitted(tx, action, at) for action in decision.actions]
+        actions = [self._admitted(tx, event, action, at) for action in decision.actions]
         if actions:
             tx.add_actions(event_id, actions, at)
         return decision
 
-    def _admitted(self, tx: Transaction, action: PlannedAction, at: int) -> PlannedAction:
+    def _admitted(self, tx: Transaction, event: Event, action: PlannedAction, at: int) -> PlannedAction:
         """Hold back what the operator's settings or the rule's own limit do not let run by itself."""
         if self.dry_run and action.state != "skipped":
             return replace(action, state="skipped", reason="dry run")
         if action.state != "planned":
             return action
+        held = self.held(event, action.name)
+        if held is not None:
+            return replace(action, state="awaiting_approval", reason=held)
         if action.limit is not None:
             count, seconds = action.limit
             if tx.firings_since(action.rule, at - 1000 * seconds) >= count:
                 reason = f"over the rule's limit of {count} in {seconds} s"
+                return replace(action, state="awaiting_approval", reason=reason)
+        for budget in self.budgets.get(action.name, ()):
+            if not tx.spend(budget.key, at, at - MS_PER_HOUR, budget.per_hour):
+                reason = f"over the budget of {budget.per_hour} calls an hour ({budget.key})"
                 return replace(action, state="awaiting_approval", reason=reason)
         return action
 

@@ -8,20 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d|y)\Z")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "y": 365 * 86400.0}
+from receiver.durations import Duration, Retention
+from receiver.signatures.settings import VERIFY_FORMS, VerifySettings
+
 _SIZE = re.compile(r"([0-9]+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?\Z")
 _BYTES = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 Role = Literal["reader", "pii_reader", "analyst", "operator"]
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        match = _DURATION.match(value)
-        if not match:
-            raise ValueError("must be a duration such as 500ms, 30s, 5m or 5y")  # not quoted: may be a ${SECRET}
-        return float(match[1]) * _SECONDS[match[2]]
-    return value
 
 
 def _size(value: object) -> object:
@@ -33,18 +25,12 @@ def _size(value: object) -> object:
     return value
 
 
-Duration = Annotated[
-    float, BeforeValidator(_duration), Field(gt=0, description="seconds, or text such as 500ms, 30s, 5m, 24h")
-]
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0, description="bytes, or text such as 512KiB, 1MiB")]
-Retention = Annotated[
-    float, BeforeValidator(_duration), Field(ge=0, description="seconds, or text such as 90d, 5y; 0 keeps for good")
-]
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _HOST_NAME = r"^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 _URL = r"^https?://[^/?#\s]+(/\S*)?$"
 _ORIGIN = r"^[^\s+\x00-\x1f\x7f]{1,200}$"
-_BASE_URL = r"^https?://[^/?#\s]+/?$"
+_BASE_URL = r"^https?://[^/?#\s]+(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
 Name = Annotated[str, Field(pattern=_NAME)]
 HostName = Annotated[str, Field(pattern=_HOST_NAME)]
 FORMS = {
@@ -52,7 +38,8 @@ FORMS = {
     _HOST_NAME: "must be a host, or host:port, without http:// and without a path",
     _URL: "must be an http(s):// URL",
     _ORIGIN: "must be a name without blanks and plus signs, such as audit.example.com/face, at most 200 characters",
-    _BASE_URL: "must be http(s)://host or http(s)://host:port, without a path",
+    _BASE_URL: "must be http(s)://host or http(s)://host:port, without a query, and with a plain path at most",
+    **VERIFY_FORMS,
 }
 
 
@@ -83,27 +70,39 @@ class ApiSettings(_Section):
     tokens: tuple[TokenSettings, ...] = Field(default=(), strict=False)
 
 
-class VerifySettings(_Section):
-    """How a source proves itself. Several secrets are accepted side by side, for rotation."""
-
-    scheme: str
-    secrets: tuple[str, ...] = Field(default=(), strict=False, repr=False)
-    tolerance: Duration = 300.0
-
-
 class SourceSettings(_Section):
-    """One `POST /webhooks/{source}`."""
+    """One `POST /webhooks/{source}`. `map` says where a generic sender's fields stand, by expressions over `raw`."""
 
     vendor: str
     verify: VerifySettings
+    map: dict[str, str] = {}
+
+
+class BudgetSettings(_Section):
+    """How many calls an hour may be planned; what is over it waits for a person. Without a number there is no bound."""
+
+    billable: int | None = Field(default=None, ge=0)
+    destructive: int | None = Field(default=None, ge=0)
 
 
 class VendorSettings(_Section):
-    """One vendor's API. `timeout` is for a whole call."""
+    """One vendor's API. `timeout` is for a whole call, `concurrency` bounds the calls at a time. `base_url` may have a
+    path where the vendors' table says so.
+    """
 
     base_url: str = Field(pattern=_BASE_URL)
     api_key: str = Field(repr=False)
     timeout: Duration = 30.0
+    concurrency: int = Field(default=16, ge=1, le=1000)
+    budget: BudgetSettings = BudgetSettings()
+
+
+class HookSettings(_Section):
+    """One receiver of `http.post`. `secret` signs, as Standard Webhooks has it: `whsec_` and base64."""
+
+    url: str = Field(pattern=_URL)
+    secret: str = Field(repr=False)
+    timeout: Duration = 10.0
 
 
 class ImagesSettings(_Section):
@@ -162,9 +161,12 @@ class RetentionSettings(_Section):
 
 
 class AuditSettings(_Section):
-    """The record. `origin` names it in its checkpoints, for good; `queries` are searches with names."""
+    """The record. `origin` names it in its checkpoints, for good; `queries` are searches with names. `master_key` wraps
+    the keys in keys.db, as 64 hex digits; without it the file master.key does.
+    """
 
     origin: str | None = Field(default=None, pattern=_ORIGIN)
+    master_key: str | None = Field(default=None, repr=False)
     checkpoints: CheckpointSettings = CheckpointSettings()
     retention: RetentionSettings = RetentionSettings()
     queries: dict[Name, str] = {}
@@ -180,6 +182,8 @@ class Settings(_Section):
     sources: dict[Name, SourceSettings] = {}
     vendors: dict[Name, VendorSettings] = {}
     images: ImagesSettings = ImagesSettings()
+    hooks: dict[Name, HookSettings] = {}
+    notify: dict[Name, str] = Field(default={}, repr=False)
     actions: ActionsSettings = ActionsSettings()
     audit: AuditSettings = AuditSettings()
     policy: Any

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from starlette.applications import Starlette
 
-from handlers.clients import CLIENTS
-from handlers.images import ImageFetcher
+from handlers.plaid_keys import PlaidKeys
+from handlers.post import post
 from handlers.registry import bind
 from handlers.sandbox.app import SandboxSettings, build_sandbox
 from handlers.specs import SPECS
@@ -22,13 +24,20 @@ from handlers.tools import Tools
 from receiver.config import Configuration
 from receiver.contract import ActionCall, Handler, JsonObject, Outcome
 from receiver.dispatch.dispatcher import Dispatcher, RetryRules
-from receiver.errors import StoreUnavailable, VendorWaiting
+from receiver.errors import StoreUnavailable, Unusable, VendorWaiting
+from receiver.heralds import Heralds, heralds
+from receiver.holding import holds
 from receiver.intake import Source, sources
+from receiver.keyring import Fetch
 from receiver.metrics import Metrics
+from receiver.outgoing import budgets, open_tools
 from receiver.policies import compile_documents, refuse_unconfigured
 from receiver.policy.compile import Policy
+from receiver.pruning import Pruner
 from receiver.publication import Publication
 from receiver.record import Arrival, Receipt, Recorder
+from receiver.settings import Settings
+from receiver.signatures.settings import FetchSettings
 from receiver.store.port import Claim, Store, Transaction
 from receiver.store.sqlite.store import open_store
 from receiver.watching import Watcher
@@ -41,6 +50,7 @@ __all__ = [
     "is_billable",
     "now_ms",
     "open_configured_store",
+    "open_recorder",
 ]
 
 EXIT_WITHIN = 25.0  # seconds from SIGTERM until running calls are left recorded; the whole exit takes less than 30
@@ -61,16 +71,19 @@ class System:
     sources: Mapping[str, Source]
     policy: Publication
     watcher: Watcher
+    pruner: Pruner
+    heralds: Heralds
     recorder: Recorder
     dispatcher: Dispatcher
     metrics: Metrics
     tools: Tools
     clock: Callable[[], int]
     draining: bool = False
+    _operator: str | None = None
     _exit_at: float | None = None
     _unwell_until: float = 0.0
     _running: asyncio.Task[None] | None = None
-    _watching: asyncio.Task[None] | None = None
+    _beside: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def record(self, arrival: Arrival) -> Receipt:
         """Store and decide one delivery; returns when it is on disk. Raises StoreUnavailable."""
@@ -85,10 +98,16 @@ class System:
         """Whether no delivery failed to be stored just now: a small probe may fit where a delivery does not."""
         return time.monotonic() >= self._unwell_until
 
+    def begin_service(self, operator: str) -> None:
+        """Have the record say who runs this, from when and, after `stop`, to when. Raises StoreUnavailable."""
+        self._operator = operator
+        self._note_service("start")
+
     def start(self) -> None:
         """Start carrying actions out, and watching the policy's files."""
         self._running = asyncio.create_task(self.dispatcher.run(), name="dispatcher")
-        self._watching = asyncio.create_task(self.watcher.run(), name="policy watcher")
+        beside = {"policy watcher": self.watcher.run, "retention": self.pruner.run, "heralds": self.heralds.run}
+        self._beside = [asyncio.create_task(run(), name=name) for name, run in beside.items()]
 
     def begin_drain(self) -> None:
         """Take no new work from now on. The time until `stop` gives up on running calls counts from here."""
@@ -100,14 +119,23 @@ class System:
         """Take no new work; let running calls finish, or leave them recorded; then close everything."""
         self.begin_drain()
         assert self._exit_at is not None
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        for task in self._beside:
+            task.cancel()
+            await asyncio.wait([task])
         if self._running is not None:
             await self.dispatcher.drain(max(0.0, self._exit_at - time.monotonic()))
             await self._running
         await self.tools.close()
+        with contextlib.suppress(StoreUnavailable):  # what could not be stored ended before us
+            await asyncio.to_thread(self._note_service, "stop")
+        await self.heralds.finish()
         await asyncio.to_thread(self.store.close)
+
+    def _note_service(self, act: str) -> None:
+        actor = self._operator
+        if actor is not None:
+            at, facts = self.clock(), {"act": act, "version": version("hookwarden")}
+            self.store.submit(lambda tx: tx.add_note("service", actor, at, facts)).result()
 
 
 def is_billable(action: str) -> bool:
@@ -119,7 +147,22 @@ def open_configured_store(configuration: Configuration, clock: Callable[[], int]
     """The store of a configuration, opened and migrated."""
     settings = configuration.settings
     audit = settings.audit
-    return open_store(settings.data_dir, clock=clock, origin=audit.origin, sign_every=audit.checkpoints.every)
+    return open_store(
+        settings.data_dir,
+        clock=clock,
+        master_key=master_key(settings),
+        origin=audit.origin,
+        sign_every=audit.checkpoints.every,
+    )
+
+
+def master_key(settings: Settings) -> bytes | None:
+    """The master key of the settings; None: it is in its file. Raises Unusable where its variable is not set."""
+    text = settings.audit.master_key
+    try:
+        return None if text is None else bytes.fromhex(text)
+    except ValueError:
+        raise Unusable("`audit: master_key` is no key: export the environment variable that it names") from None
 
 
 def build(configuration: Configuration, policy: Policy | None = None, clock: Callable[[], int] = now_ms) -> System:
@@ -136,20 +179,21 @@ def build(configuration: Configuration, policy: Policy | None = None, clock: Cal
         raise
 
 
+def open_recorder(settings: Settings, policy: Callable[[], Policy]) -> Recorder:
+    """The recorder of a configuration: what its settings hold back, it holds back."""
+    dry_run = settings.actions.mode == "dry_run"
+    return Recorder(policy, dry_run=dry_run, held=holds(settings, SPECS), budgets=budgets(settings))
+
+
 def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Callable[[], int]) -> System:
     settings = configuration.settings
     metrics = Metrics(store)
     publication = _publication(configuration, policy, store, metrics, clock)
     publication.begin()
-    tools = Tools(
-        {
-            name: CLIENTS[name](vendor.base_url, vendor.api_key, vendor.timeout)
-            for name, vendor in settings.vendors.items()
-        },
-        ImageFetcher(frozenset(settings.images.allow_hosts)),
-    )
+    store.submit(lambda tx: tx.note_signing_key(store.verifier.id.hex(), "engine", clock())).result()
+    tools = open_tools(settings, configuration.path)
     dry_run = settings.actions.mode == "dry_run"
-    recorder = Recorder(publication, dry_run=dry_run)
+    recorder = open_recorder(settings, publication)
 
     def record_result(tx: Transaction, claim: Claim, result: JsonObject) -> None:
         recorder.result(tx, claim, result, clock())
@@ -171,15 +215,21 @@ def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Ca
     return System(
         configuration,
         store,
-        sources(settings),
+        sources(settings, _plaid_keys),
         publication,
         Watcher(publication),
+        Pruner(store, settings.audit.retention, clock),
+        heralds(settings.audit.checkpoints, store, post),
         recorder,
         dispatcher,
         metrics,
         tools,
         clock,
     )
+
+
+def _plaid_keys(settings: FetchSettings) -> Fetch:
+    return PlaidKeys(settings.base_url, settings.client_id, settings.secret).fetch
 
 
 def _publication(
@@ -203,7 +253,7 @@ def _call_nobody(handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
     async def wait(call: ActionCall) -> Outcome:
         raise VendorWaiting("dry run: nobody is called", 60.0)
 
-    return {name: wait if SPECS[name].vendor else handler for name, handler in handlers.items()}
+    return {name: wait if SPECS[name].vendor or SPECS[name].target else handler for name, handler in handlers.items()}
 
 
 def build_sandbox_app(*, api_key: str, webhook_url: str | None, webhook_secret: str | None) -> Starlette:

@@ -1,4 +1,6 @@
-"""The simulator as a Starlette application. Whoever wants it served hands it to a server."""
+"""The simulators as one Starlette application: the vendors' paths do not meet. Whoever wants it served hands it to a
+server.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route, request_response
 
-from handlers.sandbox import control, didit
+from handlers.sandbox import control, didit, kwikid, verifik
 from handlers.sandbox.front import FrontDoor
 from handlers.sandbox.media import download
 from handlers.sandbox.replies import http_error
@@ -30,7 +32,13 @@ def build_sandbox(settings: SandboxSettings) -> Starlette:
             yield
 
     app = Starlette(
-        routes=[*didit.ROUTES, Route("/media/{name}", download, methods=["GET"]), *control.ROUTES],
+        routes=[
+            *didit.ROUTES,
+            *kwikid.ROUTES,
+            *verifik.ROUTES,
+            Route("/media/{name}", download, methods=["GET"]),
+            *control.ROUTES,
+        ],
         middleware=[Middleware(FrontDoor, world=world)],
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,

@@ -295,9 +295,9 @@ def seed_state(state: DiditState, media: Media, now: int) -> None:
 
 def _enter(part: Part, state: DiditState, media: Media, now: int) -> None:
     pictures = _take_pictures(part, state, media)
-    face = fingerprint(_selfie(part))
+    face = fingerprint(selfie_of(part))
     for other, similarity in part.looks_like.items():
-        state.set_similarity(face, fingerprint(_selfie(PARTS[other])), similarity)
+        state.set_similarity(face, fingerprint(selfie_of(PARTS[other])), similarity)
     matches = search(state, face, "blocklisted_or_approved", not_of=part.vendor_data)
     session = Session(
         session_id=state.new_id(f"session:{part.name}"),
@@ -321,15 +321,16 @@ def _enter(part: Part, state: DiditState, media: Media, now: int) -> None:
 
 def _take_pictures(part: Part, state: DiditState, media: Media) -> Pictures:
     portrait = selfie_png(f"{part.name} portrait")
-    state.set_similarity(fingerprint(_selfie(part)), fingerprint(portrait), part.match_score)
+    state.set_similarity(fingerprint(selfie_of(part)), fingerprint(portrait), part.match_score)
     return Pictures(
-        selfie=media.add(state.new_id(f"selfie:{part.name}"), _selfie(part)),
+        selfie=media.add(state.new_id(f"selfie:{part.name}"), selfie_of(part)),
         portrait=media.add(state.new_id(f"portrait:{part.name}"), portrait),
         document=media.add(state.new_id(f"document:{part.name}"), selfie_jpeg(f"{part.name} document")),
     )
 
 
-def _selfie(part: Part) -> bytes:
+def selfie_of(part: Part) -> bytes:
+    """The picture of a part: every one has a face of its own."""
     return selfie_jpeg(part.name) if part.days_ago else selfie_png(part.name)
 
 

@@ -11,9 +11,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handlers.sandbox.faults import Faults
-from handlers.sandbox.replies import ApiError, Endpoint, detail, json_body
+from handlers.sandbox.replies import ApiError, Endpoint, choice, detail, json_body, required_text
 from handlers.sandbox.scenarios import SCENARIOS
 from handlers.sandbox.state import DiditState
+from handlers.sandbox.verifik import REGISTRATION_STATUSES
 from handlers.sandbox.world import World, world_of
 from receiver.contract import JsonObject, JsonValue
 
@@ -48,8 +49,13 @@ async def show_state(request: Request) -> Response:
         {
             "seed": state.seed,
             "balance": str(state.balance),
+            "kwikid": {bucket: sorted(faces) for bucket, faces in world.indexed.items()},
+            "registrations": [*world.registrations.values()],
             "sessions": _sessions(state),
             "faces": len(state.faces),
+            "users": dict(state.users),
+            "codes": {email: applicant.code for email, applicant in state.applicants.items()},
+            "lists": {each.entry_type: sorted(each.entries) for each in state.lists.values() if each.is_system},
             "blocklist": {
                 kind: [entry.session_id for entry in entries.values()] for kind, entries in state.blocklist.items()
             },
@@ -117,6 +123,15 @@ async def reset(request: Request) -> Response:
     return JSONResponse({"seed": world.reset(seed)})
 
 
+async def set_registration(request: Request) -> Response:
+    """POST /_sandbox/registrations {"_id", "status", ...}: what Verifik has of one registration from now on."""
+    body = await json_body(request)
+    registration_id = required_text(body, "_id")
+    body["status"] = choice(body.get("status"), "status", REGISTRATION_STATUSES)
+    world_of(request).registrations[registration_id] = body
+    return JSONResponse(body)
+
+
 async def show_scenarios(request: Request) -> Response:
     """GET /_sandbox/scenarios: what can be sent, and what should come of it."""
     world = world_of(request)
@@ -152,6 +167,7 @@ ROUTES: Final = [
     Route("/_sandbox/faults", local(show_faults), methods=["GET"]),
     Route("/_sandbox/faults", local(set_faults), methods=["POST"]),
     Route("/_sandbox/reset", local(reset), methods=["POST"]),
+    Route("/_sandbox/registrations", local(set_registration), methods=["POST"]),
     Route("/_sandbox/scenarios", local(show_scenarios), methods=["GET"]),
     Route("/_sandbox/deliver", local(deliver), methods=["POST"]),
 ]

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from handlers.sandbox import account, checks, lists, management
 from handlers.sandbox.decisions import ID_ARRAY, decision_v3, iso_time
 from handlers.sandbox.face_search import face_search
 from handlers.sandbox.limits import Group
@@ -211,12 +212,13 @@ _SHOWN: Final[dict[ItemType, dict[str, str]]] = {
 
 def _entry(entry: BlocklistEntry, world: World, links: Links) -> JsonObject:
     empty: dict[str, JsonValue] = {name: None for fields in _SHOWN.values() for name in fields}
+    owner = world.state.sessions.get(entry.session_id)
     filled = {name: entry.record.get(source) for name, source in _SHOWN[entry.type].items()}
     return links.fill(
         {
             "type": entry.type,
             "session_id": entry.session_id,
-            "session_number": world.state.sessions[entry.session_id].number,
+            "session_number": owner.number if owner else None,  # entries outlive the session
             "blocklisted_at": iso_time(entry.blocklisted_at),
             **empty,
             **filled,
@@ -260,4 +262,20 @@ ROUTES: Final = [
     _route("/v3/blocklist/add/", "POST", blocklist_add, "write"),
     _route("/v3/blocklist/remove/", "POST", blocklist_remove, "write"),
     _route("/v3/billing/balance/", "GET", balance, "read"),
+    _route("/v3/passive-liveness/", "POST", checks.passive_liveness, "write"),
+    _route("/v3/face-match/", "POST", checks.face_match, "write"),
+    _route("/v3/id-verification/", "POST", checks.id_verification, "write"),
+    _route("/v3/session/{session_id}/delete/", "DELETE", management.delete_session, "write"),
+    _route("/v3/session/{session_id}/generate-pdf/", "GET", management.generate_pdf, "pdf"),
+    _route("/v3/session/{session_id}/share/", "POST", management.share_session, "write"),
+    _route("/v3/session/import-shared/", "POST", management.import_session, "write"),
+    _route("/v3/lists/", "GET", lists.show_lists, "read"),
+    _route("/v3/lists/", "POST", lists.make_list, "write"),
+    _route("/v3/lists/{uuid}/entries/", "GET", lists.show_entries, "read"),
+    _route("/v3/lists/{uuid}/entries/", "POST", lists.add_entry, "write"),
+    _route("/v3/lists/{uuid}/entries/{entry_uuid}/", "DELETE", lists.delete_entry, "write"),
+    _route("/v3/users/{vendor_data:path}/update-status/", "PATCH", management.user_status, "write"),
+    _route("/v3/users/{vendor_data:path}/", "GET", management.user, "read"),
+    Route("/auth/v2/programmatic/register/", account.open_endpoint(account.register), methods=["POST"]),
+    Route("/auth/v2/programmatic/verify-email/", account.open_endpoint(account.verify_email), methods=["POST"]),
 ]

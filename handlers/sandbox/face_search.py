@@ -6,17 +6,17 @@ default) becomes a session of its own, and a `status.updated` goes out for it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final, cast
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from handlers.sandbox.decisions import iso_time
 from handlers.sandbox.faces import SearchType, findings, search, warning
-from handlers.sandbox.images import EXTENSIONS, MAX_IMAGE_BYTES, fingerprint, image_type
+from handlers.sandbox.forms import form_image, form_json, form_text
+from handlers.sandbox.images import fingerprint
 from handlers.sandbox.replies import boolean, choice, detail, field_error
 from handlers.sandbox.state import Face, Session
 from handlers.sandbox.world import World, call_of, world_of
@@ -71,47 +71,18 @@ async def face_search(request: Request) -> Response:
 
 
 async def _read(form: FormData) -> Query:
-    upload = form.get("user_image")
-    if not isinstance(upload, UploadFile):
-        raise field_error("user_image", "No file was submitted.")
-    search_type = choice(_value(form, "search_type") or "most_similar", "search_type", _SEARCH_TYPES)
-    boolean(_value(form, "rotate_image"), "rotate_image", False)
+    search_type = choice(form_text(form, "search_type") or "most_similar", "search_type", _SEARCH_TYPES)
+    boolean(form_text(form, "rotate_image"), "rotate_image", False)
     return Query(
-        image=await _image(upload),
+        image=await form_image(form, "user_image"),
         search_type=cast("SearchType", search_type),
-        save=boolean(_value(form, "save_api_request"), "save_api_request", True),
-        vendor_data=_value(form, "vendor_data"),
-        metadata=_metadata(_value(form, "metadata")),
+        save=boolean(form_text(form, "save_api_request"), "save_api_request", True),
+        vendor_data=form_text(form, "vendor_data"),
+        metadata=form_json(form, "metadata"),
     )
 
 
 _SEARCH_TYPES: Final = ("most_similar", "blocklisted_or_approved")
-
-
-def _value(form: FormData, name: str) -> str | None:
-    value = form.get(name)
-    if isinstance(value, UploadFile):
-        raise field_error(name, "Not a valid string.")
-    return value
-
-
-async def _image(upload: UploadFile) -> bytes:
-    if (upload.size or 0) > MAX_IMAGE_BYTES:
-        raise field_error("user_image", "The file is larger than 5 MB.")
-    declared = upload.content_type or "application/octet-stream"
-    content = await upload.read()
-    if declared not in (*EXTENSIONS, "application/octet-stream") or image_type(content) is None:
-        raise field_error("user_image", "Only TIFF, JPEG, PNG and WebP images are accepted.")
-    return content
-
-
-def _metadata(text: str | None) -> JsonValue:
-    if text is None:
-        return None
-    try:
-        return cast("JsonValue", json.loads(text))
-    except ValueError as error:
-        raise field_error("metadata", "Value must be valid JSON.") from error
 
 
 def _answer(world: World, query: Query) -> JsonObject:

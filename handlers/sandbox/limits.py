@@ -8,7 +8,7 @@ from typing import Literal
 
 from handlers.sandbox.settings import Clock, RateLimits
 
-Group = Literal["read", "write", "session_create"]
+Group = Literal["read", "write", "session_create", "pdf"]
 
 
 class RateLimiter:

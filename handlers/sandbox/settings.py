@@ -20,6 +20,7 @@ class RateLimits:
     read: int = 600
     write: int = 300
     session_create: int = 600
+    pdf: int = 50
     window: float = 60.0
 
 
@@ -35,7 +36,12 @@ class SandboxSettings:
     - a wrong key is 401 and a missing one 403 in the newest pages; other texts have 401 for both, or 403 for both;
     - Approved or Declined set on a session that is already so: 200 and no webhook in the newest pages (`silent`), a
       webhook all the same (`webhook`), or 400 (`refused`);
-    - whether an automatic retry carries a fresh timestamp is not documented.
+    - whether an automatic retry carries a fresh timestamp is not documented;
+    - deleting a session is 200 with JSON in the newest pages (`json`), 204 in others (`empty`);
+    - adding the same value to a list twice is not documented (`refused` with 400, or `again`);
+    - how Verifik says why it does not score a picture: a 409 (`refused`) or a 200 (`answered`).
+
+    KwikID's and Verifik's tokens are the `api_key`, unless they have one of their own.
     """
 
     api_key: str
@@ -50,10 +56,16 @@ class SandboxSettings:
     wrong_key_status: Literal[401, 403] = 401
     missing_key_status: Literal[401, 403] = 403
     same_status: Literal["silent", "webhook", "refused"] = "silent"
+    delete_reply: Literal["json", "empty"] = "json"
+    same_entry: Literal["refused", "again"] = "refused"
     webhook_timeout: float = 5.0
     webhook_retry_delays: tuple[float, ...] = (60.0, 240.0)
     webhook_delay_scale: float = 1.0
     webhook_retry_refreshes: bool = True
     balance: Decimal = Decimal(100)
     price: Decimal = Decimal("0.05")  # invented: what one standalone call takes off the balance
+    kwikid_token: str | None = None
+    verifik_token: str | None = None
+    expired_tokens: tuple[str, ...] = ("expired-sandbox-token",)
+    verifik_reasons: Literal["refused", "answered"] = "refused"
     control_from_anywhere: bool = False  # the /_sandbox/ routes have no key: loopback only, unless asked for

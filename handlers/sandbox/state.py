@@ -18,6 +18,10 @@ from receiver.contract import JsonObject, JsonValue
 
 ItemType = Literal["face", "document", "phone", "email"]
 ITEM_TYPES: Final[tuple[ItemType, ...]] = get_args(ItemType)
+ENTRY_TYPES: Final = (
+    *ITEM_TYPES,
+    *("ip_address", "device_fingerprint", "wallet_address", "bank_account", "user", "business", "country", "key"),
+)
 FaceSource = Literal["session", "imported", "list_entry", "face_search"]
 
 UNFINISHED: Final = ("Not Started", "In Progress", "Resubmitted", "Awaiting User")
@@ -76,6 +80,48 @@ class BlocklistEntry:
     record: JsonObject
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A session that another application may import until `expires` (Unix seconds)."""
+
+    session_id: str
+    receiver: str
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Somebody who registered: the code that was mailed, good until `expires` (Unix seconds)."""
+
+    code: str
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a list."""
+
+    uuid: str
+    value: str
+    label: str | None
+    comment: str | None
+    metadata: JsonValue
+    created_at: int
+
+
+@dataclass(slots=True)
+class EntryList:
+    """A list of the Lists API, its entries by value."""
+
+    uuid: str
+    name: str
+    list_type: str
+    entry_type: str
+    created_at: int
+    is_system: bool
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
 class DiditState:
     """The application's data. Methods change it or look something up; none waits."""
 
@@ -89,8 +135,23 @@ class DiditState:
         self.similarities: dict[frozenset[str], float] = {}
         self.face_counts: dict[str, int] = {}
         self.sent: dict[str, JsonObject] = {}
+        self.shares: dict[str, Share] = {}
+        self.imported: set[tuple[str, str]] = set()
+        self.users: dict[str, str] = {}
+        self.applicants: dict[str, Applicant] = {}
+        self.registrations: list[float] = []
+        self.lists = {each.uuid: each for each in map(self._system_list, ENTRY_TYPES)}
         self._numbers = itertools.count(4100)
         self._names = itertools.count(1)
+
+    def _system_list(self, entry_type: str) -> EntryList:
+        uuid = self.new_id(f"list:{entry_type}")
+        return EntryList(uuid, f"Blocked {entry_type}", "blocklist", entry_type, 0, is_system=True)
+
+    def item(self, session: Session, kind: ItemType) -> str | None:
+        """What identifies the session's newest item of this type."""
+        found = _item(session, kind)
+        return found[0] if found else None
 
     def new_id(self, name: str | None = None) -> str:
         """A UUID: the same one for the same seed and name; without a name, the next one."""

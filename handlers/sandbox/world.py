@@ -12,6 +12,7 @@ from handlers.sandbox.delivery import Courier, Webhook
 from handlers.sandbox.faults import FaultDice
 from handlers.sandbox.limits import RateLimiter
 from handlers.sandbox.media import Links, Media
+from handlers.sandbox.opinions import Opinions
 from handlers.sandbox.replies import detail
 from handlers.sandbox.scenarios import Scenario, event_of
 from handlers.sandbox.settings import SandboxSettings
@@ -29,6 +30,9 @@ class World:
         self.limiter: RateLimiter
         self.media: Media
         self.state: DiditState
+        self.opinions: Opinions
+        self.indexed: dict[str, set[str]]
+        self.registrations: dict[str, JsonObject]
         self.dice = FaultDice(settings.faults)
         self.courier = Courier(settings, self.dice)
         self.reset(settings.seed)
@@ -41,6 +45,9 @@ class World:
         self.limiter = RateLimiter(settings.limits, settings.clock)
         self.media = Media(settings.api_key, settings.clock, settings.link_seconds)
         self.state = DiditState(used, settings.balance)
+        self.opinions = Opinions(used)
+        self.indexed = {}  # KwikID's collections: bucket -> ids of faces
+        self.registrations = {}  # Verifik's, by id
         self.dice.set(settings.faults)
         self.courier.deliveries.clear()
         seed_state(self.state, self.media, self.now())

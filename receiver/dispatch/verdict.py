@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from receiver.contract import Outcome
+from receiver.contract import Outcome, RaiseAlert
 from receiver.errors import AnswerUnreadable, LinkRefused, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
 from receiver.store.port import Ending
 
@@ -93,6 +93,8 @@ def _again(outcome: Outcome, attempt: Attempt, rules: RetryRules) -> Ending:
 def _wait(error: VendorWaiting, attempt: Attempt, rules: RetryRules) -> Ending:
     """Nothing was sent: the attempt is given back, and only age ends the waiting."""
     outcome = _outcome("retry", error, error.seconds)
+    if error.alert is not None:
+        outcome = replace(outcome, effects=(RaiseAlert("vendor", error.alert),))
     if attempt.age >= rules.max_age:
         return replace(_dead(outcome, attempt, f"age used up ({rules.max_age:g} s)"), spent=False)
     seconds = _sane(error.seconds, rules)

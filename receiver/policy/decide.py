@@ -151,7 +151,8 @@ class _Run:
             status = params.get("status") if step.sets_status else None
             if isinstance(status, str) and state == "planned" and rule.mode == "enforce":
                 self._claims.append(_StatusClaim(len(self._plan) + len(planned), status, rule.id))
-            planned.append(PlannedAction(step.name, rule.id, params, state, reason, step.once, rule.limit))
+            call = PlannedAction(step.name, rule.id, params, state, reason, step.once, rule.limit, step.biometric)
+            planned.append(call)
         return planned
 
     def _start(self, rule: Rule, step: Step) -> tuple[Literal["planned", "awaiting_approval", "skipped"], str | None]:
@@ -169,7 +170,8 @@ class _Run:
 
 
 def _skipped(action: PlannedAction, reason: str) -> PlannedAction:
-    return PlannedAction(action.name, action.rule, action.params, "skipped", reason, action.once, action.limit)
+    once, limit = action.once, action.limit
+    return PlannedAction(action.name, action.rule, action.params, "skipped", reason, once, limit, action.biometric)
 
 
 def _what_it_would_do(rule: Rule) -> str:

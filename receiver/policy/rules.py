@@ -54,6 +54,7 @@ class Step:
     needs_approval: bool
     once: Literal["session", "event"]
     sets_status: bool
+    biometric: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ _Found: TypeAlias = dict[bytes, int | None]  # header name -> index of the secre
 
 
 def verify(headers: Headers, body: bytes, secrets: Sequence[str], now: int, tolerance: int) -> Checked:
-    """Check one delivery; `Verified.method` is the header that verified, in lower case. See `Scheme.verify`."""
+    """Check one delivery; `Verified.method` is the header that verified, in lower case. `now` in Unix seconds,
+    `tolerance` in seconds, inclusive. Raises what every scheme raises, and nothing else.
+    """
     given = _collect(headers)
     keys = [(index, _key(secret)) for index, secret in enumerate(secrets) if secret]
     found: _Found = {name: _signer_of(given[name], (body,), keys) for name in _RAW if name in given}

@@ -1,35 +1,36 @@
-"""What a signature scheme is: headers, raw body, secrets and the time in; a checked delivery or an exception out."""
+"""What a signature scheme is: headers, raw body and the time in; a checked delivery or an exception out. Secrets and
+tolerance are inside: a scheme is made from the settings of one source.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from receiver.contract import JsonObject, Verified
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 """As ASGI hands them over: in order, repeated ones repeated. Names are matched without regard to case."""
 
-Signer: TypeAlias = Callable[[bytes, str, int], list[tuple[str, str]]]
-"""(body, secret, timestamp in Unix seconds) -> the headers that a sender of the scheme would send."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A delivery that was verified and is fresh. `payload` is the body, parsed once for verifying and for all after."""
+    """A delivery that was verified and is fresh. `payload` is the body, parsed once for verifying and for all after;
+    `delivery_id` is what the scheme itself signs as the event's id, the same on every retry.
+    """
 
     verified: Verified
     payload: JsonObject
+    delivery_id: str | None = None
 
 
-class Scheme(Protocol):
-    """One way of signing. A module with such a function is a scheme."""
+Scheme: TypeAlias = Callable[[Headers, bytes, int], Checked]
+"""(headers, body, now in Unix seconds) -> Checked.
 
-    def verify(self, headers: Headers, body: bytes, secrets: Sequence[str], now: int, tolerance: int) -> Checked:
-        """Check one delivery; `now` in Unix seconds, `tolerance` in seconds, inclusive.
+Raises SignatureRejected for whatever is not signed or not fresh, PayloadRejected for a body that is signed but not a
+JSON object, and nothing else, whatever the bytes. The signature is looked at before the time, so that who cannot sign
+learns nothing of the window.
+"""
 
-        Raises SignatureRejected for whatever is not signed or not fresh, PayloadRejected for a body that is signed but
-        not a JSON object, and nothing else, whatever the bytes.
-        """
-        ...
+SentHeaders: TypeAlias = list[tuple[str, str]]

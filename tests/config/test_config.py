@@ -12,6 +12,7 @@ from receiver.policies import load
 from receiver.policy.document import PolicyDocument
 from receiver.policy.findings import FORMS as POLICY_FORMS
 from receiver.settings import FORMS, Settings
+from receiver.signatures.settings import DiditVerify
 
 GOOD = """\
 data_dir: ./here
@@ -50,8 +51,10 @@ def test_a_good_file_gives_settings_with_variables_and_units_read(tmp_path: Path
     configuration = load_configuration(written(tmp_path, GOOD))
     settings = configuration.settings
     assert settings.data_dir == tmp_path / "here"
-    assert settings.sources["didit"].verify.secrets == ("kR3-9vXq_hT7bWz2LmN8",)
-    assert settings.sources["didit"].verify.tolerance == 300
+    verify = settings.sources["didit"].verify
+    assert isinstance(verify, DiditVerify)
+    assert verify.secrets == ("kR3-9vXq_hT7bWz2LmN8",)
+    assert verify.tolerance == 300
     assert settings.server.max_body == 1024 * 1024
     assert settings.actions.retry.attempts == 8
     assert configuration.inline_policy
@@ -73,6 +76,13 @@ def test_a_good_file_gives_settings_with_variables_and_units_read(tmp_path: Path
         ("data_dir: ./here", "datadir: ./here", "1:1 C002 unknown key 'datadir'; did you mean 'data_dir'?"),
         ("role: operator", "role: root", "3:30 C003 `role` must be reader, pii_reader, analyst or operator"),
         ("http://127.0.0.1:1", "ftp://x", "9:21 C003 `base_url` must be http(s)://host or"),
+        (
+            "http://127.0.0.1:1",
+            "http://h/v3",
+            "9:21 C003 `base_url` must be http(s)://host or http(s)://host:port, with",
+        ),
+        ("http://127.0.0.1:1", "http://h/../v3", "9:21 C003 `base_url` must be http(s)://host or"),
+        ("http://127.0.0.1:1", "http://h/a?b=c", "9:21 C003 `base_url` must be http(s)://host or"),
         ("data_dir: ./here", "store: postgresql://u:p@h/d", "1:8 C006 PostgreSQL is not available"),
         ("data_dir: ./here", "store: mysql", "1:8 C006 unknown store 'mysql'"),
         ("policy: {version: 1, name: p, rules: []}", "", "1:1 C008 the key 'policy' is missing"),
@@ -157,6 +167,18 @@ def _patterns(schema: object) -> Iterator[str]:
         yield from (found for value in schema.values() for found in _patterns(value))
     elif isinstance(schema, list):
         yield from (found for value in schema for found in _patterns(value))
+
+
+def test_only_kwikid_s_base_url_may_have_a_path(tmp_path: Path) -> None:
+    """It has no public host, and some deployments begin with one; a `/v3` behind Didit's would be there twice."""
+    kwikid = GOOD.replace(
+        '  didit: {base_url: "http://127.0.0.1:1"', '  kwikid: {base_url: "https://h.example/sumi/v1/"'
+    )
+    assert kwikid != GOOD
+    settings = load_configuration(written(tmp_path, kwikid)).settings
+    assert settings.vendors["kwikid"].base_url == "https://h.example/sumi/v1/"
+    verifik = kwikid.replace("kwikid:", "verifik:")
+    assert "without a path" in str(findings(tmp_path, verifik))
 
 
 def test_every_pattern_is_explained_in_words() -> None:

@@ -8,7 +8,6 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from handlers.clients import CLIENTS
-from handlers.didit import didit_client
 from handlers.images import ImageFetcher
 from handlers.registry import bind, handler
 from handlers.specs import SPECS, VENDORS, unconfigured
@@ -37,10 +36,30 @@ def test_what_the_dispatcher_must_know_of_each_action() -> None:
     }
     assert facts == {
         "didit.face_search": ("didit", True, False, "session", False),
+        "didit.passive_liveness": ("didit", True, False, "session", False),
+        "didit.face_match": ("didit", True, False, "session", False),
+        "didit.id_verification": ("didit", True, False, "session", False),
+        "didit.decision": ("didit", False, False, "session", False),
+        "didit.list_sessions": ("didit", False, False, "event", False),
+        "didit.create_session": ("didit", True, False, "session", False),
+        "didit.delete_session": ("didit", False, True, "session", False),
+        "didit.update_status": ("didit", False, True, "session", True),
+        "didit.generate_pdf": ("didit", False, False, "event", False),
+        "didit.share_session": ("didit", False, True, "session", False),
+        "didit.import_session": ("didit", True, False, "session", False),
         "didit.blocklist_add": ("didit", False, True, "session", False),
         "didit.blocklist_remove": ("didit", False, True, "session", False),
-        "didit.update_status": ("didit", False, True, "session", True),
-        "didit.decision": ("didit", False, False, "session", False),
+        "didit.blocklist_list": ("didit", False, False, "event", False),
+        "didit.list_add": ("didit", False, True, "session", False),
+        "didit.user_status": ("didit", False, True, "session", False),
+        "didit.balance": ("didit", False, False, "event", False),
+        "kwikid.liveness": ("kwikid", True, False, "session", False),
+        "kwikid.liveness_v2": ("kwikid", True, False, "session", False),
+        "kwikid.delete_face": ("kwikid", False, True, "session", False),
+        "verifik.liveness": ("verifik", True, False, "session", False),
+        "verifik.app_registration": ("verifik", False, False, "event", False),
+        "notify": (None, False, False, "session", False),
+        "http.post": (None, False, False, "session", False),
         "review": (None, False, False, "event", False),
         "label": (None, False, False, "event", False),
     }
@@ -91,6 +110,27 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("didit.update_status", {"status": "Resubmitted", "nodes_to_resubmit": ["n"]}),
     ("didit.update_status", {"status": "Resubmitted", "nodes_to_resubmit": [{"node_id": "n", "feature": "KYB_X"}]}),
     ("didit.decision", {"include": "events"}),
+    ("didit.passive_liveness", {"face_liveness_score_decline_threshold": 101}),
+    ("didit.passive_liveness", {"save_api_request": True}),
+    ("didit.face_match", {"face_match_score_decline_threshold": -1}),
+    ("didit.id_verification", {"minimum_age": 0}),
+    ("didit.id_verification", {"invalid_mrz_action": "REVIEW"}),
+    ("didit.list_sessions", {"status": "declined"}),
+    ("didit.list_sessions", {"limit": 101}),
+    ("didit.create_session", {}),
+    ("didit.create_session", {"workflow_id": "w", "contact_details": {"mail": "a@example.invalid"}}),
+    ("didit.delete_session", {"face_retention_days": 3651}),
+    ("didit.share_session", {"for_application_id": "a", "ttl_in_seconds": 59}),
+    ("didit.share_session", {"partner_client_id": "a"}),
+    ("didit.import_session", {"trust_review": True}),
+    ("didit.blocklist_list", {"item_type": "ip_address"}),
+    ("didit.list_add", {"entry_type": "ip_address"}),
+    ("didit.list_add", {"entry_type": "ip_address", "value": "198.51.100.24", "from_session": True}),
+    ("didit.list_add", {"entry_type": "ip_address", "value": "198.51.100.24", "reference_object_uuid": "o"}),
+    ("didit.list_add", {"entry_type": "ip", "value": "198.51.100.24"}),
+    ("didit.user_status", {"status": "blocked"}),
+    ("didit.balance", {"low": 10}),
+    ("didit.balance", {"low": "ten"}),
     ("review", {"queue": "duplicates"}),
     ("review", {"queue": "", "reason": "x"}),
     ("review", {"queue": "a", "reason": "x", "priority": 1.5}),
@@ -116,8 +156,9 @@ def test_parameters_that_do_not_fit(name: str, params: dict[str, Any]) -> None:
 
 async def test_without_a_vendor_its_actions_are_left_out() -> None:
     images = ImageFetcher()
-    assert set(bind(Tools({}, images))) == {"review", "label"}
-    tools = Tools({"didit": didit_client("http://127.0.0.1:9", "k" * 20)}, images)
+    assert set(bind(Tools({}, images))) == {"review", "label", "notify", "http.post"}
+    clients = {name: open_client("http://127.0.0.1:9", "k" * 20, 1.0) for name, open_client in CLIENTS.items()}
+    tools = Tools(clients, images)
     assert set(bind(tools)) == set(SPECS)
     await tools.close()
     await Tools({}, images).close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handlers.didit import didit_client
+from handlers.didit.client import didit_client
 from handlers.images import ImageFetcher
 from handlers.registry import bind
 from handlers.tools import Tools
@@ -156,8 +156,10 @@ async def test_the_result_of_a_face_search_names_nobody(run: Run, didit: Didit) 
             },
             {"tag": "NO_FACE_DETECTED", "severity": "error", "data": None},
         ],
+        "tags": ["DUPLICATED_FACE", "NO_FACE_DETECTED"],
         "request_id": "req-1",
         "vendor_total": 1,
+        "extra": None,
     }
 
 
@@ -416,11 +418,14 @@ async def test_the_decision_comes_without_links_images_and_tokens(run: Run, didi
 
 
 NEED_A_SESSION: list[tuple[str, Any]] = [
-    ("didit.face_search", {}),
     ("didit.blocklist_add", {"face": True}),
     ("didit.blocklist_remove", {"face": True}),
     ("didit.update_status", {"status": "Declined"}),
     ("didit.decision", {}),
+    ("didit.delete_session", {}),
+    ("didit.generate_pdf", {}),
+    ("didit.share_session", {"for_application_id": "partner"}),
+    ("didit.list_add", {"entry_type": "face", "from_session": True}),
 ]
 
 

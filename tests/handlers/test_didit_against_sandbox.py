@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from handlers.didit import didit_client
+from handlers.didit.client import didit_client
 from handlers.images import ImageFetcher
 from handlers.registry import bind
 from handlers.sandbox.app import SandboxSettings, build_sandbox

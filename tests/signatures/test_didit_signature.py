@@ -13,7 +13,8 @@ from receiver.contract import Verified
 from receiver.errors import PayloadRejected, SignatureRejected
 from receiver.signatures import didit
 from receiver.signatures.scheme import Checked, Headers
-from receiver.signatures.table import SCHEMES, SIGNERS
+from receiver.signatures.settings import DiditVerify
+from receiver.signatures.table import scheme_of, sign
 from tests.support.didit_wire import SECRET, mac, sample, simple_message, wire
 
 OLD_SECRET = "r1W6-invented-Bt83nMq0Xv_Kd5Ja9Gs2Ly7Ep4Uh"
@@ -57,7 +58,7 @@ def test_a_delivery_as_didit_sends_it() -> None:
     checked = check(headers)
     assert checked.verified == Verified("x-signature", 0, NOW, ())
     assert checked.payload == PAYLOAD
-    assert didit.verify is SCHEMES["didit"].verify
+    assert scheme_of(DiditVerify(scheme="didit", secrets=(SECRET,)))([RAW, FRESH], BODY, NOW) == check([RAW, FRESH])
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def test_every_reason_is_listed() -> None:
 def test_what_we_sign_is_what_didit_would_send(name: str) -> None:
     payload = sample(name)
     body = wire(payload)
-    headers = dict(SIGNERS["didit"](body, SECRET, payload["timestamp"]))
+    headers = dict(sign(DiditVerify(scheme="didit", secrets=(SECRET,)), body, payload["timestamp"], "msg_1"))
     assert headers == {
         "Content-Type": "application/json",
         "User-Agent": "DiditWebhook/2.0 +https://didit.me",

@@ -55,6 +55,7 @@ def test_any_delivery_is_checked_or_rejected_and_nothing_else(
     if checked:
         assert checked.verified.method in METHODS
         assert checked.verified.signed_at == checked.payload.get("timestamp", checked.payload.get("created_at"))
+        assert checked.verified.secret is not None
         assert secrets[checked.verified.secret]
 
 
