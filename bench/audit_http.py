@@ -81,26 +81,26 @@ def beside_datasette(
             return len(answer.json())
 
         for name, searches in asked.items():
-            mine = median(lambda query: ask_us("/api/audit", q=query), searches)
-            yield _row(name, mine, median(ask_them, taken[name]))
-        mine = median(lambda by: ask_us("/api/audit/counts", by=by), [",".join(COUNTED)] * 10)
-        yield _row("year by day and tag", mine, median(ask_them, taken["counts"] * 10))
+            pairs = list(zip(searches, taken[name], strict=True))
+            yield _row(name, pairs, lambda query: ask_us("/api/audit", q=query), ask_them)
+        pairs = [(",".join(COUNTED), taken["counts"][0])] * 10
+        yield _row("year by day and tag", pairs, lambda by: ask_us("/api/audit/counts", by=by), ask_them)
 
 
-def _row(name: str, mine: tuple[float, float], others: tuple[float, float]) -> tuple[str, ...]:
-    rows = f"{mine[1]:g} / {others[1]:g}"
-    return name, rows, f"{mine[0]:.2f}", f"{others[0]:.2f}", f"{others[0] / mine[0]:.1f}"
-
-
-def median(ask: Callable[[str], int], questions: list[str]) -> tuple[float, float]:
-    """p50 in ms, and of the rows that came; the first question only warms."""
-    took, rows = [], []
-    ask(questions[0])
-    for question in questions:
-        started = time.perf_counter()
-        rows.append(ask(question))
-        took.append(1000 * (time.perf_counter() - started))
-    return statistics.median(took), statistics.median(rows)
+def _row(
+    name: str, pairs: list[tuple[str, str]], ours: Callable[[str], int], theirs: Callable[[str], int]
+) -> tuple[str, ...]:
+    """Asked by turns, so that other load meets both; the first turn only warms."""
+    took: tuple[list[float], list[float]] = ([], [])
+    rows: tuple[list[int], list[int]] = ([], [])
+    for pair in [pairs[0], *pairs]:
+        for side, ask in enumerate((ours, theirs)):
+            started = time.perf_counter()
+            rows[side].append(ask(pair[side]))
+            took[side].append(1000 * (time.perf_counter() - started))
+    mine, others = (statistics.median(some[1:]) for some in took)
+    came = " / ".join(f"{statistics.median(some[1:]):g}" for some in rows)
+    return name, came, f"{mine:.2f}", f"{others:.2f}", f"{others / mine:.1f}"
 
 
 def statements(folder: Path, asked: dict[str, list[str]]) -> dict[str, list[str]]:

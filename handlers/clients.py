@@ -13,9 +13,9 @@ from receiver.extensions import Extended
 
 
 class OpenClient(Protocol):
-    """Makes a vendor's client. `timeout` is for a whole call, in seconds."""
+    """Makes a vendor's client. `timeout` is for a whole call, in seconds; `concurrency` bounds the calls at a time."""
 
-    def __call__(self, base_url: str, api_key: str, timeout: float) -> VendorClient:
+    def __call__(self, base_url: str, api_key: str, timeout: float = 30.0, concurrency: int = 16) -> VendorClient:
         """Raises ValueError for a key that no header can carry."""
         ...
 

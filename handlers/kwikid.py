@@ -24,9 +24,10 @@ from receiver.errors import AnswerUnreadable, VendorRefused
 _REPEATED = "repeated after an interruption: KwikID may count two checks"
 
 
-def kwikid_client(base_url: str, api_key: str, timeout: float = 30.0) -> VendorClient:
+def kwikid_client(base_url: str, api_key: str, timeout: float = 30.0, concurrency: int = 16) -> VendorClient:
     """A client for KwikID's ML API. `api_key` is the token from its dashboard; `timeout` is in seconds."""
-    return VendorClient("kwikid", base_url, {"Authorization": f"Bearer {api_key}"}, timeout=timeout)
+    headers = {"Authorization": f"Bearer {api_key}"}
+    return VendorClient("kwikid", base_url, headers, timeout=timeout, concurrency=concurrency)
 
 
 class Kwikid:

@@ -34,9 +34,10 @@ _REPEATED = "repeated after an interruption: Verifik may count two checks"
 _RENEW = "verifik is parked: its token has expired (they live for 30 days): renew it, and put it into vendors.verifik"
 
 
-def verifik_client(base_url: str, api_key: str, timeout: float = 30.0) -> VendorClient:
+def verifik_client(base_url: str, api_key: str, timeout: float = 30.0, concurrency: int = 16) -> VendorClient:
     """A client for Verifik's API; `base_url` is its root, without `/v2`. `timeout` is in seconds."""
-    return VendorClient("verifik", base_url, {"Authorization": f"Bearer {api_key}"}, timeout=timeout)
+    headers = {"Authorization": f"Bearer {api_key}"}
+    return VendorClient("verifik", base_url, headers, timeout=timeout, concurrency=concurrency)
 
 
 class Verifik:

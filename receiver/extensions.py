@@ -4,7 +4,7 @@
 |----------------------|-------------------------------------------------------------------------|
 | `hookwarden.actions` | an `Action` (`handlers/extend.py`): what it is, and what carries it out  |
 | `hookwarden.sources` | a function (source, payload) -> Event, for `sources.<name>.vendor`      |
-| `hookwarden.vendors` | a function (base_url, api_key, timeout) -> VendorClient, for `vendors.<name>` |
+| `hookwarden.vendors` | a function (base_url, api_key, timeout, concurrency) -> VendorClient, for `vendors.<name>` |
 
 Our own names come first and cost nothing; the installed packages are looked through only where a name is not ours, or
 all names are asked for.

@@ -49,7 +49,10 @@ def open_tools(settings: Settings, configuration: Path) -> Tools:
 
     clients = opened(
         "vendors",
-        {name: partial(CLIENTS[name], to.base_url, to.api_key, to.timeout) for name, to in settings.vendors.items()},
+        {
+            name: partial(CLIENTS[name], to.base_url, to.api_key, to.timeout, to.concurrency)
+            for name, to in settings.vendors.items()
+        },
     )
     hooks = opened(
         "hooks", {name: partial(Hook, name, to.url, to.secret, to.timeout) for name, to in settings.hooks.items()}

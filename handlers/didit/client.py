@@ -19,9 +19,10 @@ CALLS_A_MINUTE: Final = {"read": 600, "write": 300, "create": 600, "pdf": 50}
 REPEATED: Final = "repeated after an interruption: Didit may have charged twice"
 
 
-def didit_client(base_url: str, api_key: str, timeout: float = 30.0) -> VendorClient:
+def didit_client(base_url: str, api_key: str, timeout: float = 30.0, concurrency: int = 16) -> VendorClient:
     """A client for Didit's verification API; `base_url` is its root, without `/v3`. `timeout` is in seconds."""
-    return VendorClient("didit", base_url, {"x-api-key": api_key}, timeout=timeout, budgets=CALLS_A_MINUTE)
+    headers = {"x-api-key": api_key}
+    return VendorClient("didit", base_url, headers, timeout=timeout, concurrency=concurrency, budgets=CALLS_A_MINUTE)
 
 
 def session_of(call: ActionCall) -> str:

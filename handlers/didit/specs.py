@@ -53,6 +53,7 @@ _SESSIONS: Final = (
         name="didit.decision",
         params=session_params.DecisionParams,
         description="Read the session's decision as it is now, without links and images.",
+        once="event",
         biometric=True,  # it tells of liveness checks and face matches
     ),
     _spec(

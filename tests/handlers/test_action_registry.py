@@ -39,7 +39,7 @@ def test_what_the_dispatcher_must_know_of_each_action() -> None:
         "didit.passive_liveness": ("didit", True, False, "session", False),
         "didit.face_match": ("didit", True, False, "session", False),
         "didit.id_verification": ("didit", True, False, "session", False),
-        "didit.decision": ("didit", False, False, "session", False),
+        "didit.decision": ("didit", False, False, "event", False),
         "didit.list_sessions": ("didit", False, False, "event", False),
         "didit.create_session": ("didit", True, False, "session", False),
         "didit.delete_session": ("didit", False, True, "session", False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -53,9 +54,10 @@ def test_nothing_at_all_is_marked_as_such() -> None:
     st.lists(st.tuples(st.just(b"authorization") | st.binary(), st.binary() | st.just(SECRET.encode()))), st.binary()
 )
 def test_any_bytes_are_refused_in_one_of_two_ways(headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    for verify in (STATIC, NONE):
-        with pytest.raises((SignatureRejected, PayloadRejected)):
-            scheme_of(verify)(headers, body, 0)
+    with suppress(PayloadRejected):  # what is a JSON object is let in: nothing is signed
+        scheme_of(NONE)(headers, body, 0)
+    with pytest.raises((SignatureRejected, PayloadRejected)):
+        scheme_of(STATIC)(headers, body, 0)
 
 
 def handshake(**fields: object) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from tests.support.receiver import liveness, running, session_event
+from tests.support.vendor_stub import answer, vendor_stub
 
 POLICY: dict[str, Any] = {
     "version": 1,
@@ -50,3 +52,29 @@ def test_no_calls_at_all(tmp_path: Path) -> None:
     with running(tmp_path, POLICY, vendors=vendor(0)) as receiver:
         receiver.send(session_event("s0", decision=liveness("LIVENESS_FACE_ATTACK")))
         assert [state for state, _ in states(receiver, "didit.blocklist_add")] == ["awaiting_approval"]
+
+
+async def test_no_more_calls_at_a_time_than_the_vendor_is_allowed(tmp_path: Path) -> None:
+    at_once, most = 0, 0
+
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.05)
+        at_once -= 1
+        writer.write(answer(200, {"status": "In Review"}))
+        await writer.drain()
+
+    rule: dict[str, Any] = {"id": "read", "then": [{"didit.decision": {}}]}
+    async with vendor_stub(slow) as stub:
+        account = {"base_url": stub.url, "api_key": "k" * 20, "concurrency": 2}
+        policy: dict[str, Any] = {"version": 1, "name": "two", "rules": [rule]}
+
+        def deliver() -> None:
+            with running(tmp_path, policy, vendors={"didit": account}) as receiver:
+                ids = [receiver.send(session_event(f"s{n}")).json()["event_id"] for n in range(8)]
+                assert [receiver.settled(each)["actions"][0]["state"] for each in ids] == ["done"] * 8
+
+        await asyncio.to_thread(deliver)
+    assert most == 2
