@@ -148,7 +148,10 @@ class Changer(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """Another operation."""
-        changed = self._turn(node, ast.BinOp(node.left, ARITHMETIC[type(node.op)](), node.right))
+        other = ARITHMETIC.get(type(node.op))
+        if other is None:  # sets and masks
+            return self.generic_visit(node)
+        changed = self._turn(node, ast.BinOp(node.left, other(), node.right))
         return self.generic_visit(node) if changed is node else changed
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:

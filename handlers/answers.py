@@ -13,7 +13,7 @@ from handlers.redact import MAX_DEPTH, public_text
 from receiver.contract import JsonObject, JsonValue
 from receiver.errors import AnswerUnreadable
 
-LONGEST_WAIT = 86400.0  # seconds: no action lives longer than this by default
+LONGEST_WAIT = 86400.0  # seconds: no action lives longer than this by default; who asks for more means something else
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,18 @@ def _leaves(value: JsonValue, path: str = "", depth: int = 0) -> list[tuple[str,
 
 def retry_after(headers: Mapping[str, str], status: int, now: float) -> float | None:
     """Seconds that the vendor asks us to wait: Retry-After (RFC 9110 section 10.2.3: seconds or a date), on 429 also
-    X-RateLimit-Reset. `now` is Unix time. None where nothing usable was said.
+    X-RateLimit-Reset. `now` is Unix time. None where nothing usable was said: a wait beyond a day is a time of day, or
+    a mistake.
     """
     text = headers.get("retry-after", "").strip()
     seconds = _number(text)
     if seconds is None and text:
         seconds = _until_date(text, now)
+    if seconds is not None and seconds > LONGEST_WAIT:
+        seconds = None
     if seconds is None and status == 429:
         seconds = until_reset(headers, now)
-    return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT)
+    return None if seconds is None or seconds > LONGEST_WAIT else max(seconds, 0.0)
 
 
 def until_reset(headers: Mapping[str, str], now: float) -> float | None:

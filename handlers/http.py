@@ -5,7 +5,8 @@
 | 2xx, readable                                            | Answer                                            |
 | 2xx, oversized, broken off, wrongly encoded or not JSON  | AnswerUnreadable: the effect may have happened    |
 | none, timeout, 5xx, 408, 429                             | VendorUnavailable, with the wait that was asked   |
-| 401; 403 unless it is the operation's own no; no credits | VendorWaiting: the vendor is parked (`gate.py`)   |
+| 401, 403 unless they are the operation's own no          | VendorWaiting: the vendor is parked (`gate.py`)   |
+| words that our key is no good, or credits are used up    | the same, whosever no the status is               |
 | other 4xx, and 3xx: redirects are never followed         | VendorRefused                                     |
 
 Paths go out as given: at Didit the trailing slash is part of the path, and the redirect that cures a missing one may
@@ -15,21 +16,25 @@ drop the key or turn POST into GET.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
+from weakref import WeakSet
 
 from handlers.answers import Answer, read_json, refusal, retry_after
 from handlers.exchange import Exchange, exchange, open_client
 from handlers.gate import PROBE_EVERY, Gate
-from handlers.rates import Rate
+from handlers.rates import WINDOW, Rate
 from receiver.contract import JsonObject
 from receiver.errors import AnswerUnreadable, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
 
 MAX_ANSWER = 4 * 1024 * 1024
 CONCURRENCY = 16
+_OF_THE_KEY = re.compile(r"\bcredentials\b|\bauthenticat(ed|ion)\b|\b(api|access)[ _-]?(key|token)\b", re.IGNORECASE)
 
 Upload = tuple[str, bytes, str]
 """A file for a multipart form: name, content, media type."""
@@ -76,6 +81,8 @@ class VendorClient:
         self._monotonic = monotonic
         self._gate = Gate(name, monotonic, budgets)
         self._slots = asyncio.Semaphore(concurrency)
+        self._turns: dict[Rate, deque[float]] = {}  # when those who were told to wait may come
+        self._begun: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._secrets = tuple(value for value in headers.values() if len(value) >= 8)
         self._http = open_client(
             headers,
@@ -116,12 +123,12 @@ class VendorClient:
         """One call. Raises VendorUnavailable, VendorWaiting, VendorRefused or AnswerUnreadable (see the top).
 
         `path` starts with a slash, its segments encoded (`segment`). `own_no` holds the statuses among 401 and 403 by
-        which this operation says no to its own subject, so that they do not speak of our credentials; `credits_by`
-        statuses beside these by which it says, in words, that credits are used up. `group` is whose rate limit the call
-        counts for; `limit` takes the place of `max_answer`.
+        which this operation says no to its own subject, so that they speak of our credentials, or of credits, only
+        where their words do; `credits_by` statuses beside these by which it says, in words, that credits are used up.
+        `group` is whose rate limit the call counts for; `limit` takes the place of `max_answer`.
         """
         writes = method not in ("GET", "HEAD")
-        await asyncio.sleep(self._gate.rate(writes, group).pace(self._monotonic()))
+        await self._turn(self._gate.rate(writes, group))
         async with self._slots:
             self._gate.admit(writes, group)
             request = self._http.build_request(
@@ -130,6 +137,26 @@ class VendorClient:
             done = await exchange(self._http, request, timeout=self._timeout, limit=limit or self._max_answer)
             self._heed_budget(done, self._gate.rate(writes, group))
             return self._judge(done, writes, own_no, credits_by, expect)
+
+    async def _turn(self, rate: Rate) -> None:
+        """Wait for the turn of a paced call without holding a place that others need: raises VendorWaiting. Who comes
+        again takes a turn that has come by then. An action that has begun waits here: it would begin all over.
+        """
+        now, task = self._monotonic(), asyncio.current_task()
+        turns = self._turns.setdefault(rate, deque())
+        while turns and turns[0] <= now - WINDOW:
+            turns.popleft()
+        if turns and turns[0] <= now:
+            turns.popleft()
+            seconds = 0.0
+        else:
+            seconds = rate.pace(now)
+        if task is not None and seconds > 0 and task not in self._begun:
+            turns.append(now + seconds)
+            raise VendorWaiting(f"{self.name} has few calls left in its rate window", seconds)
+        if task is not None:
+            self._begun.add(task)
+        await asyncio.sleep(seconds)
 
     def _judge(
         self, done: Exchange, writes: bool, own_no: frozenset[int], credits_by: frozenset[int], expect: str
@@ -141,7 +168,7 @@ class VendorClient:
             self._gate.answered()
         if status is None:
             raise VendorUnavailable(f"{self.name}: {done.fault}")
-        if (status in (401, 403) and status not in own_no) or (status in credits_by and self._no_credits(done, status)):
+        if self._is_about_us(status, done, own_no, credits_by):
             raise self._park(status, done, writes)
         if not 200 <= status < 300:
             raise self._refusal(status, done)
@@ -155,8 +182,12 @@ class VendorClient:
         else:
             rate.heed(now, done.headers, unix_now)
 
-    def _no_credits(self, done: Exchange, status: int) -> bool:
-        return "credits" in refusal(status, done.content, self._secrets).lower()
+    def _is_about_us(self, status: int, done: Exchange, own_no: frozenset[int], credits_by: frozenset[int]) -> bool:
+        """Whether a no is to all our calls, and not to this one: our key is no good, or our credits are used up."""
+        if status in (401, 403) and status not in own_no:
+            return True
+        said = refusal(status, done.content, self._secrets) if status in own_no | credits_by else ""
+        return "credits" in said.lower() or (status in own_no and _OF_THE_KEY.search(said) is not None)
 
     def _park(self, status: int, done: Exchange, writes: bool) -> VendorWaiting:
         reason = refusal(status, done.content, self._secrets)

@@ -73,7 +73,7 @@ class Kwikid:
             "POST", path, data=_fields(params, call), files=await self._media(params, call)
         )
         body = refuse_hidden_error(answer.object(), answer.status)
-        return Outcome("done", _REPEATED if call.repeated else None, read(body, params.fake_tag), answer.status)
+        return Outcome("done", _REPEATED if call.uncertain else None, read(body, params.fake_tag), answer.status)
 
     async def _media(self, params: KwikidLivenessParams, call: ActionCall) -> dict[str, Upload]:
         """At least one of the two: the schema's "exactly one of" would refuse both together, which the text allows."""

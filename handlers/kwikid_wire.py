@@ -14,7 +14,7 @@ from typing import cast
 
 from handlers.liveness import LivenessResult, LivenessWarning, Status, finding, kept, number, part, text, truth
 from receiver.contract import JsonObject, JsonValue, Severity
-from receiver.errors import AnswerUnreadable, VendorRefused
+from receiver.errors import AnswerUnreadable, VendorRefused, VendorUnavailable
 
 _NOT_FOUND = re.compile(r"\bfaces?\b[^;]{0,40}\b(not found|do(es)? not exist)\b", re.IGNORECASE)
 _OTHER_400 = re.compile(r"\b(parameters?|required|missing)\b", re.IGNORECASE)
@@ -69,9 +69,12 @@ def says_gone(refusal: str) -> bool:
 
 def refuse_hidden_error(body: JsonObject, http_status: int) -> JsonObject:
     """The body, unless it is an error in spite of its HTTP status: `success` is true in KwikID's errors too. Raises
-    VendorRefused.
+    VendorRefused, and VendorUnavailable where it is too much at the moment.
     """
-    code = number(body.get("status_code"))
+    codes = [code for name in ("status_code", "status") if (code := number(body.get(name))) is not None]
+    if 429 in codes:
+        raise VendorUnavailable(f"kwikid: HTTP {http_status}, but the answer says 429", 429)
+    code = next(iter(codes), None)
     if code is not None and code >= 400:
         raise VendorRefused(f"kwikid: HTTP {http_status}, but the answer says status_code {code}", http_status)
     if truth(body.get("success")) is False:

@@ -10,7 +10,7 @@ from handlers.targets import Channel
 from handlers.tools import Factory, Run, Tools
 from receiver.contract import ActionCall, Outcome
 
-_REPEATED: Final = "(This may be a repeat: the process that sent it first was interrupted.)\n"
+_REPEATED: Final = "(This may be a repeat: how an earlier attempt ended is not known.)\n"
 
 
 async def tell(channels: dict[str, Channel], params: NotifyParams, call: ActionCall) -> Outcome:
@@ -18,7 +18,7 @@ async def tell(channels: dict[str, Channel], params: NotifyParams, call: ActionC
     channel = channels.get(params.to)
     if channel is None:
         return Outcome("failed", f"`notify` in config.yaml has no {params.to!r}")
-    await channel.tell(params.title, (_REPEATED if call.repeated else "") + params.message)
+    await channel.tell(params.title, (_REPEATED if call.uncertain else "") + params.message)
     return Outcome("done")
 
 

@@ -46,7 +46,7 @@ class Rate:
         if now >= self._paced_until:
             return 0.0
         turn = max(now, self._next_turn)
-        self._next_turn = turn + self._spacing
+        self._next_turn = min(turn + self._spacing, self._paced_until)
         return min(turn - now, LONGEST_PACE)
 
     def sent(self, now: float) -> None:
@@ -55,8 +55,8 @@ class Rate:
             self._sent.append(now)
 
     def rest(self, now: float, seconds: float) -> None:
-        """Send no more for so long, and at most for one window."""
-        self._rest_until = now + min(seconds, WINDOW)
+        """Send no more for so long, and at most for one window. A longer rest that was asked for before stands."""
+        self._rest_until = max(self._rest_until, now + min(seconds, WINDOW))
 
     def heed(self, now: float, headers: Mapping[str, str], unix_now: float) -> None:
         """What an answer says of the window: X-RateLimit-Limit, -Remaining, -Reset. Nothing said: nothing changes."""
@@ -69,7 +69,9 @@ class Rate:
         if remaining == 0:
             self.rest(now, reset)
         elif limit and remaining < SCARCE * limit:
+            if now >= self._paced_until:  # another window: the turns of the last one are gone
+                self._next_turn = now
             self._spacing, self._paced_until = reset / (remaining + 1), now + reset
             self._next_turn = max(self._next_turn, now + self._spacing)
         else:
-            self._paced_until = now
+            self._paced_until = self._next_turn = now

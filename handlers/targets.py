@@ -16,15 +16,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from handlers.answers import retry_after
+from handlers.daemons import Busy, Daemons
 from handlers.exchange import Exchange, exchange, open_client
 from handlers.gate import Gate
-from receiver.errors import VendorRefused, VendorUnavailable
+from receiver.errors import VendorRefused, VendorUnavailable, VendorWaiting
 
 if TYPE_CHECKING:
     from apprise import Apprise
 
 MAX_ANSWER: Final = 64 * 1024  # bytes of an answer, of which only the status counts
 _CONNECTIONS: Final = 8
+_TELLERS: Final = 8  # messages on their way at a time, for each channel
+_BUSY_FOR: Final = 5.0  # seconds until a channel with no place left is asked again
 _MARK: Final = "whsec_"
 _KEY_BYTES: Final = range(24, 65)  # https://github.com/standard-webhooks: "between 24 bytes and 64 bytes"
 
@@ -112,6 +115,7 @@ class Channel:
         self.name = name
         self._url = url
         self._timeout = timeout
+        self._tellers: Daemons[bool] = Daemons(_TELLERS)
         if not _apprise(url):
             raise ValueError("is not a URL that Apprise can notify, such as slack://... or mailtos://...")
 
@@ -119,12 +123,16 @@ class Channel:
         return f"Channel({self.name!r})"
 
     async def tell(self, title: str, body: str) -> None:
-        """Send a message as plain text. Raises VendorUnavailable: Apprise tells no reasons."""
+        """Send a message as plain text. Raises VendorUnavailable: Apprise tells no reasons. Raises VendorWaiting while
+        too many earlier ones, which Apprise cannot be made to give up, are still on their way.
+        """
         try:
             async with asyncio.timeout(self._timeout):
-                sent = await asyncio.to_thread(self._send, title, body)
+                sent = await self._tellers.run(lambda: self._send(title, body))
         except TimeoutError:
             sent = False
+        except Busy:
+            raise VendorWaiting(f"{self.name} is slow: earlier notifications are on their way", _BUSY_FOR) from None
         if not sent:
             raise VendorUnavailable(f"{self.name}: the notification could not be delivered")
 
@@ -137,8 +145,9 @@ class Channel:
 def _apprise(url: str) -> Apprise:
     """Apprise over one URL; false where it cannot read it. Its log lines hold URLs, and so credentials."""
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    from apprise import Apprise
+    from apprise import Apprise, AppriseAsset
 
-    told = Apprise()
+    # otherwise, or with a timeout of its own, it has threads of its own, which an exit would wait for
+    told = Apprise(asset=AppriseAsset(async_mode=False, service_timeout=0))
     told.add(url)
     return told

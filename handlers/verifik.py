@@ -83,7 +83,8 @@ class Verifik:
         except VendorWaiting as waiting:
             if not is_expired(waiting.reason):
                 raise
-            expired = VendorWaiting(_RENEW, waiting.seconds, waiting.http_status)
+            alert = None if waiting.alert is None else _RENEW
+            expired = VendorWaiting(_RENEW, waiting.seconds, waiting.http_status, alert=alert)
         raise expired
 
     async def _picture(self, params: VerifikLivenessParams, call: ActionCall) -> str:
@@ -101,7 +102,7 @@ def _outcome(
     if reason == UNDECIDED:
         raise VendorUnavailable(f"verifik: {UNDECIDED}", http_status)
     result = liveness_result(body, params.liveness_min_score, reason)
-    return Outcome("done", _REPEATED if call.repeated else None, result, http_status)
+    return Outcome("done", _REPEATED if call.uncertain else None, result, http_status)
 
 
 def _registration_of(call: ActionCall) -> str:

@@ -115,10 +115,13 @@ def load_compiled(
         try:
             compiled.append(compile_policy(documents, inline))
         except ConfigurationError as error:
-            return [problem for problem in error.problems if problem.severity == "error"]
+            return error.problems
         return ()
 
-    configuration = load_configuration(path, environment=environment, check=check, read=read, actions=actions)
+    try:
+        configuration = load_configuration(path, environment=environment, check=check, read=read, actions=actions)
+    except ConfigurationError as error:  # whose mistakes hide no warning of a policy that compiles
+        raise ConfigurationError([*error.problems, *(each for one in compiled for each in one.warnings)]) from None
     return configuration, compiled[0]
 
 

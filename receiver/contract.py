@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict
+from typing import Any, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
 from pydantic import BaseModel
 
@@ -17,6 +17,20 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 RESULT_PREFIX = "action."  # an action's result is an event of type `action.<name>`
 
+# of sessions at Didit; case matters (its webhook documentation, "Statuses")
+SessionStatus: TypeAlias = Literal[
+    "Not Started",
+    "In Progress",
+    "Awaiting User",
+    "In Review",
+    "Approved",
+    "Declined",
+    "Resubmitted",
+    "Expired",
+    "Kyc Expired",
+    "Abandoned",
+]
+SESSION_STATUSES: tuple[SessionStatus, ...] = get_args(SessionStatus)
 Severity: TypeAlias = Literal["information", "warning", "error"]
 Mode: TypeAlias = Literal["enforce", "shadow"]
 
@@ -299,8 +313,9 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class ActionCall:
     """What a handler is given. `idempotency_key` is the same for every attempt at this action; `repeated` says that an
-    earlier attempt was in flight when its process died, so its effect is unknown. `files` are contents by the name of
-    the parameter that they stand for; only who calls by hand can give them: a policy names no file.
+    earlier attempt was in flight when its process died, `unanswered` that one ended without an answer that tells
+    whether it took effect: either way it may have. `files` are contents by the name of the parameter that they stand
+    for; only who calls by hand can give them: a policy names no file.
     """
 
     action_id: str
@@ -311,6 +326,12 @@ class ActionCall:
     attempt: int
     repeated: bool
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    unanswered: bool = False
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether an earlier attempt may have taken effect without our knowing."""
+        return self.repeated or self.unanswered
 
 
 Handler: TypeAlias = Callable[[ActionCall], Awaitable[Outcome]]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from receiver.audit.note import open_checkpoint
+from receiver.audit.note import NoteError, open_checkpoint
 from receiver.audit.prove import entry_proof
+from receiver.audit.tree import TreeError
 from receiver.contract import JsonObject
 from receiver.store.documents import iso
 from receiver.store.port import Erased, Person, Store, Transaction
@@ -70,15 +71,19 @@ def erase(store: Store, ref: bytes, extent: Extent, actor: str, clock: Callable[
 
 def proof(store: Store, idx: int) -> JsonObject:
     """That an entry is in the record, as `hookwarden audit prove` gives it. Without a checkpoint that covers it (none
-    is signed any more: the log says why) only what is known.
+    is signed any more: the log says why), or where the tree is damaged (`audit verify` says how), only what is known.
     """
     with store.read() as reader:
         entry, note = reader.audit_entry(idx), reader.checkpoint(idx + 1)
         assert entry is not None
+        known: JsonObject = {"idx": idx, "leaf": entry["leaf"], "size": None, "checkpoint": None, "proof": []}
         if note is None:
-            return {"idx": idx, "leaf": entry["leaf"], "size": None, "checkpoint": None, "proof": []}
+            return known
         leaf = base64.b64decode(str(entry["leaf"]))
-        return entry_proof(idx, leaf, note, open_checkpoint(note, store.verifier), reader.tile)
+        try:
+            return entry_proof(idx, leaf, note, open_checkpoint(note, store.verifier), reader.tile)
+        except (NoteError, TreeError, TypeError):  # keys are destroyed by now, and that is to be told
+            return known
 
 
 def _finish(store: Store) -> None:

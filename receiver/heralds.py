@@ -1,36 +1,32 @@
 """Sending checkpoints on, to places that this process cannot rewrite: standard output, syslog, a webhook.
 
 Each new newest checkpoint goes to every place that is configured. One that could not be sent is not kept: the next one
-says more, and covers what it covered. A place that fails is logged once, until it takes one again.
+says more, and covers what it covered. A place that fails is logged once, until it takes one again. A note in the store
+that our key did not sign was put there by somebody else: it is sent nowhere, and said loudly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
-import hmac
 import json
 import os
 import socket
 import sys
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import structlog
 
-from receiver.audit.note import open_checkpoint
+from receiver.audit.note import NoteError, open_checkpoint
 from receiver.contract import JsonObject
 from receiver.errors import HookwardenError
+from receiver.log import place_of
 from receiver.settings import CheckpointSettings
 from receiver.store.port import Store
-
-Post: TypeAlias = Callable[[str, Mapping[str, str], bytes], Awaitable[None]]
-"""Posts a body with headers to a URL. Raises HookwardenError unless the answer is 2xx."""
 
 _SECONDS_TO_FINISH: Final = 5.0  # for the last checkpoint, when the process ends
 _AUDIT_NOTICE: Final = 13 * 8 + 5  # facility `log audit`, severity `notice`
@@ -49,6 +45,14 @@ class Herald(Protocol):
         ...
 
 
+class Sender(Protocol):
+    """Posts signed messages to one URL, as `handlers.targets.Hook` does."""
+
+    async def post(self, message_id: str, body: bytes) -> object:
+        """Post one. Raises HookwardenError unless the answer is 2xx."""
+        ...
+
+
 class Heralds:
     """All places of a running system. `every`: seconds between two looks for a new checkpoint."""
 
@@ -58,11 +62,17 @@ class Heralds:
         self._every = every
         self._sent: dict[str, str] = {}  # the last note that each place took
         self._failing: set[str] = set()
+        self._foreign: str | None = None  # the last note that was not ours
+        self._failed_at: str | None = None
 
     async def run(self) -> None:
         """Look and send until cancelled."""
         while self._heralds:
-            await self._send_newest()
+            try:
+                await self._send_newest()
+                self._failed_at = None
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the next look comes
+                self._report(fault)
             await asyncio.sleep(self._every)
 
     async def finish(self) -> None:
@@ -78,14 +88,20 @@ class Heralds:
             note = await asyncio.to_thread(self._newest)
         except HookwardenError:
             return  # the store's own trouble is told elsewhere
-        if note is not None:
-            for herald in self._heralds:
-                if self._sent.get(herald.name) != note:
-                    await self._send(herald, note)
-
-    async def _send(self, herald: Herald, note: str) -> None:
+        waiting = [herald for herald in self._heralds if self._sent.get(herald.name) != note]
+        if note is None or not waiting:
+            return
         try:
-            await herald.send(self._message(note))
+            message = self._message(note)
+        except NoteError as fault:
+            self._warn_of(note, fault)
+            return
+        for herald in waiting:
+            await self._send(herald, note, message)
+
+    async def _send(self, herald: Herald, note: str, message: JsonObject) -> None:
+        try:
+            await herald.send(message)
         except (OSError, HookwardenError) as fault:
             if herald.name not in self._failing:
                 _log.warning("a checkpoint could not be sent on", to=herald.name, reason=str(fault))
@@ -93,6 +109,20 @@ class Heralds:
         else:
             self._sent[herald.name] = note
             self._failing.discard(herald.name)
+
+    def _warn_of(self, note: str, fault: NoteError) -> None:
+        """Once for each note, not at every look."""
+        if note != self._foreign:
+            said = "the newest checkpoint in the store is not ours: it is not sent on; run `hookwarden audit verify`"
+            _log.critical(said, reason=str(fault))
+        self._foreign = note
+
+    def _report(self, fault: Exception) -> None:
+        """Likewise for a bug."""
+        at = place_of(fault)
+        if at != self._failed_at:
+            _log.error("checkpoints cannot be sent on", kind=type(fault).__name__, at=at)
+        self._failed_at = at
 
     def _newest(self) -> str | None:
         with self._store.read() as reader:
@@ -147,46 +177,24 @@ class ToWebhook:
 
     name = "webhook"
 
-    def __init__(self, url: str, secret: str, post: Post) -> None:
-        self._url = url
-        self._key = signing_key(secret)
-        self._post = post
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def send(self, message: JsonObject) -> None:
         """Post it."""
-        now = time.time()
-        at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         body = json.dumps({"type": "checkpoint.signed", "timestamp": at, "data": message}).encode()
         name = f"msg_{hashlib.sha256(str(message['checkpoint']).encode()).hexdigest()[:32]}"  # the same when sent again
-        await self._post(self._url, signed_headers(self._key, name, int(now), body), body)
+        await self._sender.post(name, body)
 
 
-def signed_headers(key: bytes, name: str, at: int, body: bytes) -> dict[str, str]:
-    """The headers of a Standard Webhooks message; `at` in Unix seconds."""
-    signature = hmac.new(key, f"{name}.{at}.".encode() + body, hashlib.sha256).digest()
-    return {
-        "content-type": "application/json",
-        "webhook-id": name,
-        "webhook-timestamp": str(at),
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
-    }
-
-
-def signing_key(secret: str) -> bytes:
-    """The bytes of a Standard Webhooks secret: base64 behind `whsec_`, or the text itself."""
-    if secret.startswith("whsec_"):
-        with suppress(binascii.Error, ValueError):
-            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    return secret.encode()
-
-
-def heralds(settings: CheckpointSettings, store: Store, post: Post) -> Heralds:
-    """The places that the settings name."""
+def heralds(settings: CheckpointSettings, store: Store, webhook: Sender | None) -> Heralds:
+    """The places that the settings name; `webhook` posts to theirs."""
     found: list[Herald] = []
     if settings.stdout:
         found.append(ToStdout())
     if settings.syslog is not None:
         found.append(ToSyslog(settings.syslog.address))
-    if settings.webhook is not None:
-        found.append(ToWebhook(settings.webhook.url, settings.webhook.secret, post))
+    if webhook is not None:
+        found.append(ToWebhook(webhook))
     return Heralds(store, found, settings.every)

@@ -1,8 +1,9 @@
 """Keys that a vendor publishes, fetched when a delivery names one that is not known.
 
-A stranger can name as many keys as they like, so the vendor is asked at most so many times a minute, one question at a
-time, and a key that the vendor does not know is remembered as unknown for a while. A delivery under a key that is known
-never waits for any of that. Known keys are asked for again now and then, since the vendor may say that they expired.
+A stranger can name as many keys as they like, so the vendor is asked for new ones at most so many times a minute, one
+question at a time, and a key that the vendor does not know is remembered as unknown for a while. A delivery under a key
+that is known never waits for any of that. Known keys are asked for again now and then, in the background, since the
+vendor may say that they expired: the delivery that finds a key old is still checked with what was known of it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Fetch: TypeAlias = Callable[[str], Awaitable[JsonObject | None]]
 
 ASKED_PER_MINUTE: Final = 6
 REFRESHED_AFTER: Final = 3600.0  # seconds
+RETRIED_AFTER: Final = 60.0  # seconds until a known key is asked for again that no answer came for
 UNKNOWN_FOR: Final = 300.0  # seconds that a vendor's no is believed
 _MAX_UNKNOWN: Final = 1000
 _RETRY_AFTER: Final = 30  # seconds that the sender is asked to wait
@@ -38,7 +40,8 @@ class KeyRing:
         self._fetch = fetch
         self._clock = clock
         self._given = frozenset(book.keys)
-        self._read_at: dict[str, float] = {}
+        self._refresh_at: dict[str, float] = {}  # by each key that was fetched
+        self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._unknown: dict[str, float] = {}
         self._asked: list[float] = []
         self._turn = asyncio.Lock()
@@ -47,35 +50,49 @@ class KeyRing:
         """Have the key in the book, if the vendor has it. Raises StoreUnavailable if it cannot be asked now: the
         sender should try again.
         """
-        if not self._wanted(kid) or (kid in self._book.keys and self._turn.locked()):
-            return
-        async with self._turn:
-            if self._wanted(kid):
-                await self._ask(kid)
+        if kid in self._book.keys:
+            self._refresh_soon(kid)
+        elif not self._is_unknown(kid):
+            async with self._turn:
+                if kid not in self._book.keys and not self._is_unknown(kid):
+                    await self._ask_first(kid)
 
-    def _wanted(self, kid: str) -> bool:
-        if kid in self._given or self._unknown.get(kid, 0.0) > self._clock():
-            return False
-        read_at = self._read_at.get(kid)
-        return read_at is None or self._clock() - read_at >= REFRESHED_AFTER
+    def _is_unknown(self, kid: str) -> bool:
+        return self._unknown.get(kid, 0.0) > self._clock()
 
-    async def _ask(self, kid: str) -> None:
+    async def _ask_first(self, kid: str) -> None:
         try:
             self._spend()
-            jwk = await self._fetch(kid)
-            key = None if jwk is None else read_jwk(jwk)
+            await self._ask(kid)
         except (HookwardenError, ValueError) as trouble:
             log.warning("key of a source not fetched", why=type(trouble).__name__)
-            if kid not in self._book.keys:
-                raise StoreUnavailable("the sender's keys cannot be fetched now", _RETRY_AFTER) from None
-            return
-        if key is None:
+            raise StoreUnavailable("the sender's keys cannot be fetched now", _RETRY_AFTER) from None
+
+    def _refresh_soon(self, kid: str) -> None:
+        if kid not in self._given and kid not in self._refreshing and self._clock() >= self._refresh_at[kid]:
+            self._refreshing[kid] = asyncio.create_task(self._refresh(kid), name="key refresh")
+
+    async def _refresh(self, kid: str) -> None:
+        """Not counted as a stranger's question: there are few known keys, and each is asked for once in a while."""
+        try:
+            async with self._turn:
+                await self._ask(kid)
+        except Exception as trouble:  # noqa: BLE001 - whatever it is, what is known stays, and is asked for again
+            log.warning("known key of a source not read again", why=type(trouble).__name__)
+            self._refresh_at[kid] = self._clock() + RETRIED_AFTER
+        finally:
+            del self._refreshing[kid]
+
+    async def _ask(self, kid: str) -> None:
+        """Raises HookwardenError, ValueError."""
+        jwk = await self._fetch(kid)
+        if jwk is None:
             self._book.keys.pop(kid, None)
-            self._read_at.pop(kid, None)
+            self._refresh_at.pop(kid, None)
             self._forget_oldest()
             self._unknown[kid] = self._clock() + UNKNOWN_FOR
         else:
-            self._book.keys[kid], self._read_at[kid] = key, self._clock()
+            self._book.keys[kid], self._refresh_at[kid] = read_jwk(jwk), self._clock() + REFRESHED_AFTER
 
     def _spend(self) -> None:
         now = self._clock()

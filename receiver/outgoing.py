@@ -33,6 +33,19 @@ def budgets(settings: Settings) -> dict[str, tuple[Budget, ...]]:
     return found
 
 
+def open_sink(settings: Settings, configuration: Path) -> Hook | None:
+    """What posts checkpoints to the webhook of the settings. Raises ConfigurationError."""
+    sink = settings.audit.checkpoints.webhook
+    try:
+        return None if sink is None else Hook("checkpoints", sink.url, sink.secret)
+    except ValueError as fault:  # it quotes no secret
+        raise ConfigurationError([_unusable(configuration, "audit: checkpoints: webhook", fault)]) from None
+
+
+def _unusable(configuration: Path, section: str, fault: ValueError) -> Problem:
+    return Problem(str(configuration), 1, 1, "error", "C005", f"`{section}:` {fault}")
+
+
 def open_tools(settings: Settings, configuration: Path) -> Tools:
     """The tools of the handlers. Raises ConfigurationError with everything that cannot be used."""
     problems: list[Problem] = []
@@ -43,8 +56,7 @@ def open_tools(settings: Settings, configuration: Path) -> Tools:
             try:
                 made[name] = make()
             except ValueError as fault:  # what they raise quotes no secrets
-                said = f"`{section}: {name}:` {fault}"
-                problems.append(Problem(str(configuration), 1, 1, "error", "C005", said))
+                problems.append(_unusable(configuration, f"{section}: {name}", fault))
         return made
 
     clients = opened(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from receiver.audit.note import Checkpoint, open_checkpoint
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from receiver.audit.note import Checkpoint, NoteError, Verifier, open_checkpoint
+from receiver.audit.offline import CheckFailed, NotReadable, check
 from receiver.audit.prove import entry_proof
+from receiver.audit.tree import TreeError
 from receiver.contract import JsonObject
 from receiver.errors import Conflict, NotFound
 from receiver.store.port import Reader, Store, Transaction
@@ -12,17 +18,37 @@ from receiver.store.port import Reader, Store, Transaction
 def entry_document(store: Store, idx: int) -> JsonObject:
     """The proof that entry `idx` is in the record, under a checkpoint that is signed now if none covers it yet.
 
-    Raises NotFound; Conflict where the record is not signed any more.
+    Raises NotFound; Conflict where the record is not signed any more, or what is stored does not give what was signed.
     """
-    with store.read() as reader:
+    with store.read() as reader, sound(f"entry {idx}"):
         if reader.leaf(idx) is None:
             raise NotFound(_absent(reader, idx))
     note, checkpoint = covering(store, idx + 1)
-    with store.read() as reader:
+    with store.read() as reader, sound(f"entry {idx}"):
         leaf = reader.leaf(idx)
         if leaf is None:  # pruned meanwhile
             raise NotFound(_absent(reader, idx))
-        return entry_proof(idx, leaf, note, checkpoint, reader.tile)
+        return checked(entry_proof(idx, leaf, note, checkpoint, reader.tile), store.verifier)
+
+
+def checked(document: JsonObject, key: Verifier) -> JsonObject:
+    """The same proof, after it was checked as whoever gets it will. Raises CheckFailed, NotReadable."""
+    check([json.dumps(document) + "\n"], key)
+    return document
+
+
+@contextmanager
+def sound(what: str) -> Iterator[None]:
+    """Whatever cannot be read or does not hold becomes a Conflict: nothing is handed out that would not hold. A
+    TypeError is what a value of another type in the database comes to.
+    """
+    try:
+        yield
+    except (CheckFailed, NotReadable, NoteError, TreeError, TypeError) as fault:
+        raise Conflict(
+            f"{what} cannot be proved, as the record does not give what was signed: {fault};"
+            " run `hookwarden audit verify` to see what is damaged"
+        ) from fault
 
 
 def covering(store: Store, size: int) -> tuple[str, Checkpoint]:
@@ -35,7 +61,8 @@ def covering(store: Store, size: int) -> tuple[str, Checkpoint]:
             note = reader.checkpoint(size)
     if note is None:
         raise Conflict("the record is not signed any more; run `hookwarden audit verify` to see why")
-    return note, open_checkpoint(note, store.verifier)
+    with sound("the newest checkpoint"):
+        return note, open_checkpoint(note, store.verifier)
 
 
 def _ask(tx: Transaction) -> None:

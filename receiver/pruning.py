@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,14 +12,16 @@ import structlog
 
 from receiver.contract import JsonObject
 from receiver.errors import StoreUnavailable
+from receiver.log import place_of
 from receiver.settings import RetentionSettings
 from receiver.store.documents import iso
 from receiver.store.port import Store
 from receiver.store.vault import Extent
 
 DAY: Final = 86_400.0  # seconds between two runs of a server
-CONTENTS_AT_ONCE: Final = 500  # events in one job
-TILES_AT_ONCE: Final = 16  # of 256 entries, in one job
+CONTENTS_AT_ONCE: Final = 40  # events in one job: a delivery that comes meanwhile waits for the whole of it
+TILES_AT_ONCE: Final = 1  # of 256 entries, in one job
+PAUSE: Final = 0.01  # seconds between two jobs, for deliveries
 
 _log = structlog.get_logger()
 
@@ -57,13 +60,14 @@ def forecast(store: Store, limits: Limits, actor: str, now: int) -> list[JsonObj
     """What pruning would look at: for each class, before when, and how many events or which entries are older."""
     rows: list[JsonObject] = []
     for name, extent, before in limits.contents():
-        there = store.submit(lambda tx, extent=extent, before=before: tx.retained(extent, before)).result()  # type: ignore[misc]  # the loop's values
-        rows.append({"class": name, "before": iso(before), "events": there.older})
+        with store.read() as reader:
+            rows.append({"class": name, "before": iso(before), "events": reader.retained(extent, before).older})
     if limits.entry is not None:
         limit = limits.entry
         store.submit(lambda tx: tx.ask_checkpoint()).result()  # as pruning does
-        would = store.submit(lambda tx: tx.prune_entries(limit, 1 << 32, actor, now, dry_run=True)).result()
-        rows.append({"class": "entry", "before": iso(limit), "from": would.first, "to": would.stop})
+        with store.read() as reader:
+            first, stop = reader.prunable(limit)
+        rows.append({"class": "entry", "before": iso(limit), "from": first, "to": stop})
     return rows
 
 
@@ -76,7 +80,8 @@ def prune(store: Store, limits: Limits, actor: str, clock: Callable[[], int]) ->
 
 
 def _contents(store: Store, name: str, extent: Extent, before: int, actor: str, clock: Callable[[], int]) -> JsonObject:
-    after: int | None = store.submit(lambda tx: tx.retained(extent, before)).result().after
+    with store.read() as reader:
+        after: int | None = reader.retained(extent, before).after
     contents = keys = passed = 0
     while after is not None:
         since = after
@@ -84,6 +89,7 @@ def _contents(store: Store, name: str, extent: Extent, before: int, actor: str, 
             lambda tx, since=since: tx.prune_contents(extent, before, since, CONTENTS_AT_ONCE, actor, clock())  # type: ignore[misc]  # the loop's value
         ).result()
         after, contents, keys, passed = done.last, contents + done.contents, keys + done.keys, passed + done.passed
+        time.sleep(PAUSE)
     return {"class": name, "before": iso(before), "contents": contents, "keys": keys, "kept_events": passed}
 
 
@@ -104,6 +110,7 @@ def _entries(store: Store, before: int, actor: str, clock: Callable[[], int]) ->
                 "events": events,
                 "keys": keys,
             }
+        time.sleep(PAUSE)
 
 
 class Pruner:
@@ -130,6 +137,8 @@ class Pruner:
                 _log.info("pruned", what=rows)
             except StoreUnavailable as fault:
                 _log.warning("nothing more was pruned today", fault=str(fault))
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the next run comes
+                _log.error("nothing more was pruned today", kind=type(fault).__name__, at=place_of(fault))
             await asyncio.sleep(self._interval)
 
     def _prune(self) -> list[JsonObject]:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from receiver.contract import RESULT_PREFIX, Decision, Event, JsonObject, PlannedAction, Verified
-from receiver.errors import NotFound
+from receiver.contract import RESULT_PREFIX, Decision, Event, EventDocument, JsonObject, PlannedAction, Verified
+from receiver.errors import Conflict, NotFound
 from receiver.ids import new_id
 from receiver.jsontext import read_object
 from receiver.policy.compile import Policy
 from receiver.policy.decide import decide
-from receiver.store.port import Claim, NewEvent, Transaction
+from receiver.store.port import Claim, NewEvent, Reader, Transaction
 
 MS_PER_HOUR = 3_600_000
 MAX_DEPTH = 5  # result events nest at most so deep: a rule that feeds itself ends here
@@ -47,9 +47,15 @@ def _held_by_nothing(_event: Event, _action: str) -> str | None:
     return None
 
 
+def _all_believed(_document: EventDocument, _result: JsonObject) -> EventDocument | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most so many calls of a kind are planned in an hour; more wait for a person."""
+    """At most so many actions of a kind are planned in an hour; more wait for a person. Attempts are not counted: what
+    is tried again was planned once.
+    """
 
     key: str
     per_hour: int
@@ -63,6 +69,7 @@ class Recorder:
     dry_run: bool = False
     held: Callable[[Event, str], str | None] = _held_by_nothing  # (event, action) -> why it waits for a person
     budgets: Mapping[str, Sequence[Budget]] = field(default_factory=dict)  # by action
+    bare: Callable[[EventDocument, JsonObject], EventDocument | None] = _all_believed  # see `holding.bares`
 
     def delivery(self, tx: Transaction, arrival: Arrival) -> Receipt:
         """One delivery: the first of its event is decided, any later one is counted."""
@@ -92,16 +99,17 @@ class Recorder:
                 "loop", "engine", at, {"action_id": claim.action_id, "action": claim.name, "depth": str(MAX_DEPTH)}
             )
             return
+        believed = self.bare(claim.event, result)
         action: JsonObject = {
             "action_id": claim.action_id,
             "name": claim.name,
             "rule": claim.rule,
-            "params": claim.params,
+            "params": claim.params if believed is None else {},  # templates may have put into them what nobody proved
             "attempt": claim.attempt,
         }
         raw: JsonObject = {"action": action, "result": result}
         stale = claim.event["stale"] or self._overtaken(tx, parent.event)
-        document = {**claim.event, "type": kind, "vendor_event_id": None, "stale": stale, "echo": False}
+        document = {**(believed or claim.event), "type": kind, "vendor_event_id": None, "stale": stale, "echo": False}
         event = Event(document, raw, None, claim.action_id, action, result, claim.depth + 1)  # type: ignore[arg-type]  # a TypedDict spread
         event_id = new_id("evt", at)
         body = json.dumps(raw).encode("ascii")
@@ -109,7 +117,9 @@ class Recorder:
         self._decide(tx, event_id, event, at, "engine")
 
     def replay(self, tx: Transaction, event_id: str, actor: str, at: int) -> Decision:
-        """Decide a stored event again, under the current policy and where it now stands in its session."""
+        """Decide a stored event again, under the current policy and where it now stands in its session. Raises NotFound
+        where there is nothing to decide by: `undecidable` tells why.
+        """
         stored = tx.load_event(event_id)
         if stored is None:
             raise NotFound(f"no event {event_id}")
@@ -151,6 +161,13 @@ class Recorder:
                 reason = f"over the budget of {budget.per_hour} calls an hour ({budget.key})"
                 return replace(action, state="awaiting_approval", reason=reason)
         return action
+
+
+def undecidable(reader: Reader, event_id: str) -> NotFound | Conflict:
+    """Why an event cannot be decided again."""
+    if reader.event(event_id, raw=False) is None:
+        return NotFound(f"no event {event_id}")
+    return Conflict(f"event {event_id} can no longer be decided: what it held, or a part of it, was erased")
 
 
 def _placed(tx: Transaction, source: str, event: Event, at: int, event_id: str) -> tuple[Event, str]:

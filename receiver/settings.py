@@ -79,7 +79,9 @@ class SourceSettings(_Section):
 
 
 class BudgetSettings(_Section):
-    """How many calls an hour may be planned; what is over it waits for a person. Without a number there is no bound."""
+    """How many actions an hour may be planned, attempts not counted; what is over it waits for a person. Without a
+    number there is no bound.
+    """
 
     billable: int | None = Field(default=None, ge=0)
     destructive: int | None = Field(default=None, ge=0)
@@ -121,7 +123,9 @@ class RetrySettings(_Section):
 
 
 class ActionsSettings(_Section):
-    """`dry_run` decides and records, and calls nobody."""
+    """`dry_run` decides and records, and calls nobody. `concurrency` bounds the actions at a time for each vendor, for
+    `hooks`, for `notify`, and for those that need none of them: who is slow stops nobody else.
+    """
 
     mode: Literal["live", "dry_run"] = "live"
     concurrency: int = Field(default=16, ge=1, le=1000)

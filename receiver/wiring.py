@@ -9,28 +9,31 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 
 from handlers.plaid_keys import PlaidKeys
-from handlers.post import post
 from handlers.registry import bind
 from handlers.sandbox.app import SandboxSettings, build_sandbox
 from handlers.specs import SPECS
+from handlers.targets import Hook
 from handlers.tools import Tools
 from receiver.config import Configuration
 from receiver.contract import ActionCall, Handler, JsonObject, Outcome
 from receiver.dispatch.dispatcher import Dispatcher, RetryRules
 from receiver.errors import StoreUnavailable, Unusable, VendorWaiting
 from receiver.heralds import Heralds, heralds
-from receiver.holding import holds
+from receiver.holding import bares, holds
 from receiver.intake import Source, sources
 from receiver.keyring import Fetch
+from receiver.log import place_of
 from receiver.metrics import Metrics
-from receiver.outgoing import budgets, open_tools
+from receiver.outgoing import budgets, open_sink, open_tools
 from receiver.policies import compile_documents, refuse_unconfigured
 from receiver.policy.compile import Policy
 from receiver.pruning import Pruner
@@ -56,6 +59,8 @@ __all__ = [
 EXIT_WITHIN = 25.0  # seconds from SIGTERM until running calls are left recorded; the whole exit takes less than 30
 UNWELL_FOR = 5.0  # seconds that a delivery which could not be stored makes us not ready
 
+log = structlog.get_logger()
+
 
 def now_ms() -> int:
     """Unix time in milliseconds."""
@@ -73,6 +78,7 @@ class System:
     watcher: Watcher
     pruner: Pruner
     heralds: Heralds
+    sink: Hook | None  # what the heralds post with
     recorder: Recorder
     dispatcher: Dispatcher
     metrics: Metrics
@@ -105,9 +111,9 @@ class System:
 
     def start(self) -> None:
         """Start carrying actions out, and watching the policy's files."""
-        self._running = asyncio.create_task(self.dispatcher.run(), name="dispatcher")
+        self._running = _told("dispatcher", self.dispatcher.run())
         beside = {"policy watcher": self.watcher.run, "retention": self.pruner.run, "heralds": self.heralds.run}
-        self._beside = [asyncio.create_task(run(), name=name) for name, run in beside.items()]
+        self._beside = [_told(name, run()) for name, run in beside.items()]
 
     def begin_drain(self) -> None:
         """Take no new work from now on. The time until `stop` gives up on running calls counts from here."""
@@ -116,26 +122,46 @@ class System:
             self.dispatcher.stop_claiming()
 
     async def stop(self) -> None:
-        """Take no new work; let running calls finish, or leave them recorded; then close everything."""
+        """Take no new work; let running calls finish, or leave them recorded; then close everything, whatever fails."""
         self.begin_drain()
         assert self._exit_at is not None
-        for task in self._beside:
-            task.cancel()
-            await asyncio.wait([task])
-        if self._running is not None:
-            await self.dispatcher.drain(max(0.0, self._exit_at - time.monotonic()))
-            await self._running
-        await self.tools.close()
+        async with contextlib.AsyncExitStack() as then:  # from the last to the first
+            then.push_async_callback(asyncio.to_thread, self.store.close)
+            if self.sink is not None:
+                then.push_async_callback(self.sink.close)
+            then.push_async_callback(self.heralds.finish)
+            then.push_async_callback(self._note_end)
+            then.push_async_callback(self.tools.close)
+            for task in self._beside:
+                task.cancel()
+                await asyncio.wait([task])
+            if self._running is not None:
+                await self.dispatcher.drain(max(0.0, self._exit_at - time.monotonic()))
+                await self._running
+
+    async def _note_end(self) -> None:
         with contextlib.suppress(StoreUnavailable):  # what could not be stored ended before us
             await asyncio.to_thread(self._note_service, "stop")
-        await self.heralds.finish()
-        await asyncio.to_thread(self.store.close)
 
     def _note_service(self, act: str) -> None:
         actor = self._operator
         if actor is not None:
             at, facts = self.clock(), {"act": act, "version": version("hookwarden")}
             self.store.submit(lambda tx: tx.add_note("service", actor, at, facts)).result()
+
+
+def _told(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task for as long as we run, whose death is logged when it dies: nobody waits for it until the end."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            said = "a background task has died; restart the server"
+            log.critical(said, task=name, kind=type(fault).__name__, at=place_of(fault))
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(ended)
+    return task
 
 
 def is_billable(action: str) -> bool:
@@ -182,7 +208,8 @@ def build(configuration: Configuration, policy: Policy | None = None, clock: Cal
 def open_recorder(settings: Settings, policy: Callable[[], Policy]) -> Recorder:
     """The recorder of a configuration: what its settings hold back, it holds back."""
     dry_run = settings.actions.mode == "dry_run"
-    return Recorder(policy, dry_run=dry_run, held=holds(settings, SPECS), budgets=budgets(settings))
+    held, bare = holds(settings, SPECS), bares(settings)
+    return Recorder(policy, dry_run=dry_run, held=held, budgets=budgets(settings), bare=bare)
 
 
 def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Callable[[], int]) -> System:
@@ -191,7 +218,7 @@ def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Ca
     publication = _publication(configuration, policy, store, metrics, clock)
     publication.begin()
     store.submit(lambda tx: tx.note_signing_key(store.verifier.id.hex(), "engine", clock())).result()
-    tools = open_tools(settings, configuration.path)
+    tools, sink = open_tools(settings, configuration.path), open_sink(settings, configuration.path)
     dry_run = settings.actions.mode == "dry_run"
     recorder = open_recorder(settings, publication)
 
@@ -205,6 +232,7 @@ def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Ca
         SPECS,
         retry=RetryRules(retry.base, retry.cap, retry.attempts, retry.max_age),
         concurrency=settings.actions.concurrency,
+        slots={name: vendor.concurrency for name, vendor in settings.vendors.items()},
         owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         clock=clock,
         random=random.random,
@@ -219,7 +247,8 @@ def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Ca
         publication,
         Watcher(publication),
         Pruner(store, settings.audit.retention, clock),
-        heralds(settings.audit.checkpoints, store, post),
+        heralds(settings.audit.checkpoints, store, sink),
+        sink,
         recorder,
         dispatcher,
         metrics,

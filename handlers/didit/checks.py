@@ -106,4 +106,4 @@ def _word(value: bool) -> str:
 
 
 def _done(result: JsonObject, call: ActionCall, http_status: int) -> Outcome:
-    return Outcome("done", REPEATED if call.repeated else None, result, http_status)
+    return Outcome("done", REPEATED if call.uncertain else None, result, http_status)

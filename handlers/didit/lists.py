@@ -44,7 +44,7 @@ class Lists:
         """
         body = self._entry(params, call)
         uuid = params.list_uuid or await self._own_blocklist(params.entry_type)
-        if call.repeated and await self._holds(uuid, params.value):
+        if call.uncertain and await self._holds(uuid, params.value):
             return _added(uuid, None, params, "had taken effect before the interruption")
         try:
             answer = await self._client.request("POST", f"/v3/lists/{segment(uuid)}/entries/", json=body)
@@ -87,7 +87,7 @@ class Lists:
         body: JsonObject = {"session_id": session_of(call)}
         body |= {f"{prefix}_{kind}": True for kind in params.chosen}
         answer = await self._client.request("POST", path, json=body)
-        said = answer.object().get("message")
+        said = answer.json.get("message") if isinstance(answer.json, dict) else None  # any 2xx is a yes
         result: JsonObject = {
             "items": [*params.chosen],
             "message": public_text(said) if isinstance(said, str) else None,

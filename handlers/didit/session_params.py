@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from handlers.didit.params import Params
+from receiver.contract import SessionStatus
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Feature = Literal[
@@ -26,18 +27,6 @@ Feature = Literal[
     "DATABASE_VALIDATION",
     "IP_ANALYSIS",
     "QUESTIONNAIRE",
-]
-SessionStatus = Literal[
-    "Not Started",
-    "In Progress",
-    "Awaiting User",
-    "In Review",
-    "Approved",
-    "Declined",
-    "Resubmitted",
-    "Expired",
-    "Kyc Expired",
-    "Abandoned",
 ]
 
 

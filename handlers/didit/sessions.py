@@ -54,7 +54,7 @@ class Sessions:
         up before it is repeated.
         """
         session_id = session_of(call)
-        if call.repeated and _reached(params.status, await self._status(session_id)):
+        if call.uncertain and _reached(params.status, await self._status(session_id)):
             return _set(session_id, params.status, "had taken effect before the interruption")
         try:
             answer = await self._client.request(
@@ -82,7 +82,7 @@ class Sessions:
             body["portrait_image"] = base64.b64encode(image.content).decode()
         created, status = await self._create(body, again=vendor_data is not None)
         note = "repeated after an interruption: there may be two sessions"
-        reason = note if call.repeated and vendor_data is None else None
+        reason = note if call.uncertain and vendor_data is None else None
         handover = {name: link for name in ("url",) if isinstance(link := created.get(name), str)}
         return Outcome("done", reason, new_session_result(created), status, handover=handover)
 
@@ -96,9 +96,9 @@ class Sessions:
         try:
             answer = await self._client.request("DELETE", session_path(session_id, "delete"), json=body)
         except VendorRefused as refused:
-            if refused.http_status != 404 or (call.attempt == 1 and not call.repeated):
+            if refused.http_status != 404 or (call.attempt == 1 and not call.uncertain):
                 raise
-            if call.repeated:
+            if call.uncertain:
                 return Outcome("done", "had taken effect before the interruption", http_status=404)
             return Outcome("noop", "the session is not there", http_status=404)
         return Outcome("done", http_status=answer.status)
@@ -154,7 +154,7 @@ class Sessions:
                 "POST", "/v3/session/import-shared/", json=body, own_no=frozenset([403])
             )
         except VendorRefused as refused:
-            if refused.http_status != 403 or not (call.repeated or call.attempt > 1):
+            if refused.http_status != 403 or not (call.uncertain or call.attempt > 1):
                 raise
             reason = f"{refused.reason}; an earlier attempt may have imported it"
             return Outcome("failed", reason, http_status=403)

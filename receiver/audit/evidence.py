@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from receiver.audit.projection import Row
 
@@ -20,7 +20,9 @@ class Evidence(Protocol):
         ...
 
     def first_idx(self) -> int:
-        """From which entry on the record is kept: a multiple of 256. What was before was pruned."""
+        """From which entry on the record is kept: a multiple of 256. What was before was pruned. -1 where what says so
+        is no such number.
+        """
         ...
 
     def entries(self, start: int, end: int) -> Iterator[Row]:
@@ -35,7 +37,11 @@ class Evidence(Protocol):
         """The largest number of a tile of a level."""
         ...
 
-    def words(self, finder: Finder) -> list[str]:
+    def tiles(self, level: int) -> int:
+        """How many tiles of a level there are."""
+        ...
+
+    def words(self, finder: Finder) -> list[Any]:
         """The words that entries are found by."""
         ...
 
@@ -49,6 +55,76 @@ class Evidence(Protocol):
 
     def sealed(self, parts: Collection[str], start: int, end: int) -> Iterator[tuple[int, str, bytes]]:
         """What is sealed and still there of these parts of these entries: entry, part, bytes."""
+        ...
+
+    def rows(self, kind: str, start: int, end: int) -> Iterator[Sequence[Any]]:
+        """The rows that entries of a kind repeat; `attempt`: all attempts of the actions that entries tell of."""
+        ...
+
+    def families(self, start: int, end: int) -> Iterator[Sequence[int]]:
+        """For each entry about a new event: how many decisions, actions, cases and deeds it has, then by entries."""
+        ...
+
+    def stray_events(self, *, pruned: bool) -> list[str]:
+        """Events that no entry tells of; where the record was `pruned`, any entry of the event will do."""
+        ...
+
+    def sessions(self, start: int, end: int) -> Iterator[Sequence[Any]]:
+        """Entries about events: entry, the event's session, whether the entry is found by it."""
+        ...
+
+    def stray_sessions(self, start: int) -> list[int]:
+        """Entries from `start` on that are found by another session than that of their event."""
+        ...
+
+    def has_fact(self, value: str, idx: int) -> bool:
+        """Whether an entry is found by a fact."""
+        ...
+
+    def facts(self, start: int) -> Iterator[tuple[Any, int, bytes | None]]:
+        """The facts that entries from `start` on are found by, with their leaves."""
+        ...
+
+    def has_word(self, key: str, value: str) -> bool:
+        """Whether a word stands in the vocabulary."""
+        ...
+
+    def blocks(self, key: str, value: str, first: int, end: int) -> set[int]:
+        """Which blocks of 64 entries a search for a word reads."""
+        ...
+
+    def counts(self) -> dict[Any, Any]:
+        """The counts by day."""
+        ...
+
+    def tallies(self) -> tuple[dict[Any, Any], dict[Any, Any]]:
+        """The running counts: as they stand, and counted anew. Those that are 0 need not stand."""
+        ...
+
+    def policies(self) -> Iterator[tuple[str, bytes]]:
+        """Policy versions: hash and text."""
+        ...
+
+    def names_key(self) -> bool:
+        """Whether the record says that it is signed."""
+        ...
+
+    def prunings(self) -> Iterator[tuple[int, bytes]]:
+        """The entries about what was pruned, newest first."""
+        ...
+
+    def naming(self, value: str) -> list[tuple[int, bytes]]:
+        """The entries with a fact of this value."""
+        ...
+
+    def owner(self, idx: int) -> tuple[bytes | None, int | None, int | None, int | None]:
+        """Of the event that an entry is about: the person's ref, when it came in, whether its parts have keys of their
+        own, whether the action's do.
+        """
+        ...
+
+    def events_of(self, ref: bytes, before: int) -> int:
+        """How many events of a person are there of those that came before an entry."""
         ...
 
     def signed(self) -> list[tuple[int, str]]:

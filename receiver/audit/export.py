@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from receiver.audit.note import Checkpoint, Verifier
+from receiver.audit.offline import CheckFailed, Roots
 from receiver.audit.prove import encoded
-from receiver.audit.tree import inclusion_proof
-from receiver.contract import JsonObject
+from receiver.audit.tree import inclusion_proof, is_included, leaf_hash
+from receiver.contract import JsonObject, JsonValue
 
 FORMAT: Final = "hookwarden-export/1"
 PAGE: Final = 500  # entries read in one view
@@ -45,11 +46,15 @@ def proved_lines(
     *,
     first: int = 0,
 ) -> Iterator[str]:
-    """The lines of an export of what fits a search, up to the checkpoint. `first` is the first entry that is kept."""
+    """The lines of an export of what fits a search, up to the checkpoint. `first` is the first entry that is kept.
+
+    What would not hold is not handed out: raises CheckFailed before the line, or, where all lines give the root, before
+    the last one, without which nothing holds.
+    """
     whole = not query.strip() and first == 0
     head: JsonObject = {"format": FORMAT, "origin": verifier.name, "vkey": str(verifier), "checkpoint": note}
     yield _line(head | {"size": checkpoint.size, "query": query, "whole": whole})
-    count, after, full = 0, first - 1, True
+    count, after, full, roots = 0, first - 1, True, Roots()
     while full:
         with read() as source:
             page = source.leaves(query, after, PAGE)
@@ -57,13 +62,22 @@ def proved_lines(
             for idx, leaf in page:
                 if idx < checkpoint.size:
                     entry: JsonObject = {"idx": idx, "leaf": encoded(leaf)}
-                    if not whole:
-                        entry["proof"] = [
-                            encoded(value) for value in inclusion_proof(idx, checkpoint.size, source.tile)
-                        ]
+                    if whole:
+                        roots.add(leaf)
+                    else:
+                        entry["proof"] = _proof(idx, leaf, checkpoint, source)
                     yield _line(entry)
                     count, after = count + 1, idx
+    if whole:
+        roots.prove(checkpoint)
     yield _line({"end": count})
+
+
+def _proof(idx: int, leaf: bytes, checkpoint: Checkpoint, source: Source) -> list[JsonValue]:
+    proof = inclusion_proof(idx, checkpoint.size, source.tile)
+    if not is_included(leaf_hash(leaf), idx, checkpoint.size, proof, checkpoint.root):
+        raise CheckFailed(f"entry {idx}: the proof does not lead from this leaf to the signed root")
+    return [encoded(value) for value in proof]
 
 
 def without_names(query: str) -> str:

@@ -32,6 +32,7 @@ CURES: Final = {
     "tile": "the entries are sound: restore the tile from a backup, or from the entries themselves",
     "column": "the leaf is what was signed: put the column back to what the leaf says",
     "finder": "searches miss or invent this entry: restore the table from a backup",
+    "row": "people read what was not recorded: put the row back to what the leaf says, or restore it from a backup",
     "blob": "the sealed content is not what was recorded: restore it from a backup",
     "cut": "entries at the end were deleted: restore the newest backup, and compare it with checkpoints kept elsewhere",
     "fork": "the entries are not those that were signed: restore a backup made before, and find out who can write here",

@@ -22,7 +22,7 @@ _ED25519: Final = b"\x01"
 _ID: Final = 4  # bytes of a key id
 _KEY: Final = 32  # bytes of a public key
 SIGNATURE_MARK: Final = "\u2014 "  # an em dash begins a signature line
-_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]+")
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]+")
 _MOST_SIGNATURES: Final = 100
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 LONGEST: Final = 1_000_000  # bytes of a note that is read
@@ -133,10 +133,14 @@ def open_note(note: str, verifier: Verifier) -> str:
         raise NoteError("not a signed note: text, an empty line, signature lines")
     if any(character < " " and character != "\n" for character in note):
         raise NoteError("a note holds no control characters")
+    try:
+        signed_bytes = text.encode()
+    except UnicodeEncodeError:
+        raise NoteError("a note is text that UTF-8 can hold") from None
     signed = False
     for name, identity, signature in _signatures(signatures):
         if name == verifier.name and identity == verifier.id:
-            if not verifier.accepts(text.encode(), signature):
+            if not verifier.accepts(signed_bytes, signature):
                 raise NoteError(f"the signature of {verifier.name} does not fit the text: the note was changed")
             signed = True
     if not signed:

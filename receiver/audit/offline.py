@@ -13,9 +13,11 @@ import argparse
 import base64
 import binascii
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +28,17 @@ PROOF: Final = "hookwarden-proof/1"
 CONSISTENCY: Final = "hookwarden-consistency/1"
 EXPORT: Final = "hookwarden-export/1"
 TLOG_PROOF: Final = "c2sp.org/tlog-proof@v1"
-_LINE: Final = 1_000_000  # bytes of a line that is read
+_LONGEST: Final = 1_000_000  # characters of a line that is read, and of all lines of a proof
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")  # every number in one way only
+
+# The members that there are, no more and no fewer: what nothing signed must not pass for proved.
+_OF_PROOF: Final = frozenset(("format", "idx", "leaf", "size", "checkpoint", "proof"))
+_OF_RECEIPT: Final = _OF_PROOF | {"subject_ref", "class", "at", "actor", "destroyed", "scrubbed"}
+_OF_GROWTH: Final = frozenset(("format", "from", "to", "proof"))
+_OF_STATE: Final = frozenset(("size", "root", "checkpoint"))
+_OF_HEAD: Final = frozenset(("format", "origin", "vkey", "checkpoint", "size", "query", "whole"))
+_OF_ENTRY: Final = frozenset(("idx", "leaf"))
+_OF_END: Final = frozenset(("end",))
 
 
 class CheckFailed(ValueError):
@@ -37,26 +49,75 @@ class NotReadable(ValueError):
     """The file is none of those that can be checked, or the key is missing."""
 
 
+def check_file(path: Path, key: Verifier | None) -> str:
+    """Check a file; gives what it proves, as a sentence. Raises CheckFailed, NotReadable."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            return check(iter(partial(file.readline, _LONGEST + 1), ""), key)
+    except UnicodeDecodeError:
+        raise NotReadable("not UTF-8 text") from None
+    except OSError as fault:
+        raise NotReadable(f"the file cannot be read: {fault.strerror}") from None
+
+
 def check(lines: Iterable[str], key: Verifier | None) -> str:
-    """Check a file that is given line by line; gives what it proves, as a sentence. Raises CheckFailed, NotReadable."""
-    rest = iter(lines)
+    """The same of a file that is given line by line, each with its line end."""
+    rest = _checked(lines)
     first = next(rest, "")
     try:
-        if first.rstrip("\n") == TLOG_PROOF:
+        if first == f"{TLOG_PROOF}\n":
             return _tlog_proof(rest, _needed(key))
-        document = _object(first) if _is_whole(first) else _object(first + "".join(rest))
+        document = _object(first + _joined(rest) if first == "{\n" else first)
         kind = document.get("format")
+        if kind == EXPORT:
+            return _export(document, rest, key)
+        _finished(rest)
         if kind == PROOF:
             return _entry(document, _needed(key))
         if kind == CONSISTENCY:
             return _growth(document, _needed(key))
-        if kind == EXPORT:
-            return _export(document, rest, key)
     except NoteError as fault:
         raise CheckFailed(f"the checkpoint does not hold: {fault}") from None
-    except (KeyError, TypeError, AttributeError) as fault:
-        raise NotReadable(f"the file lacks a part, or it has another form: {fault}") from None
+    except RecursionError:
+        raise NotReadable("JSON that is nested too deep") from None
     raise NotReadable("not a proof or an export that Hookwarden wrote")
+
+
+def prove_inclusion(leaf: bytes, idx: int, checkpoint: Checkpoint, proof: list[bytes]) -> None:
+    """Make sure that a proof leads from a leaf, as entry `idx`, to the signed root. Raises CheckFailed, NotReadable."""
+    if not is_included(leaf_hash(leaf), idx, checkpoint.size, proof, checkpoint.root):
+        raise CheckFailed(f"entry {idx}: the proof does not lead from this leaf to the signed root")
+    said = _content(leaf).get("idx", idx)
+    if said != idx:
+        raise CheckFailed(f"entry {idx}: the leaf is that of entry {said}")
+
+
+class Roots:
+    """The root over leaves that come one by one, in order."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[tuple[int, bytes]] = []  # roots of full subtrees: width, hash
+
+    def add(self, leaf: bytes) -> None:
+        """The next leaf."""
+        width, value = 1, leaf_hash(leaf)
+        while self._peaks and self._peaks[-1][0] == width:
+            value = node_hash(self._peaks.pop()[1], value)
+            width *= 2
+        self._peaks.append((width, value))
+        self.size += 1
+
+    def prove(self, checkpoint: Checkpoint) -> None:
+        """Make sure that the leaves are those that were signed. Raises CheckFailed."""
+        if self.size != checkpoint.size:
+            raise CheckFailed(f"{checkpoint.size} entries were signed, the file has {self.size}")
+        peaks = [value for _, value in self._peaks]
+        root = peaks.pop() if peaks else checkpoint.root
+        while peaks:
+            root = node_hash(peaks.pop(), root)
+        if root != checkpoint.root:
+            raise CheckFailed("the entries do not give the signed root: at least one of them was changed")
 
 
 def _needed(key: Verifier | None) -> Verifier:
@@ -66,43 +127,62 @@ def _needed(key: Verifier | None) -> Verifier:
 
 
 def _entry(document: dict[str, Any], key: Verifier) -> str:
-    checkpoint = open_checkpoint(document["checkpoint"], key)
+    receipt = "subject_ref" in document
+    _has(document, _OF_RECEIPT if receipt else _OF_PROOF, "the proof")
+    checkpoint = open_checkpoint(_text(document["checkpoint"]), key)
     leaf, idx = _bytes(document["leaf"]), _number(document["idx"])
-    _include(leaf, idx, checkpoint, [_bytes(value) for value in document["proof"]])
+    prove_inclusion(leaf, idx, checkpoint, _hashes(document["proof"]))
+    _same(document["size"], checkpoint.size, "size")
+    said = _included(idx, checkpoint)
+    if not receipt:
+        return said
+    _receipt(document, _content(leaf))
+    return f"{said}, and is the erasure that the receipt tells of; `scrubbed` is the word of who wrote it, not signed"
+
+
+def _receipt(document: dict[str, Any], content: dict[str, Any]) -> None:
+    """What stands beside the proof is what the leaf says."""
+    counts, at = document["destroyed"], content.get("at")
+    if content.get("kind") != "erasure" or not isinstance(counts, dict) or type(document["scrubbed"]) is not bool:
+        raise CheckFailed("the entry is not the erasure that the receipt tells of")
+    facts = {"subject": document["subject_ref"], "class": document["class"]}
+    facts |= {name: str(_number(count)) for name, count in counts.items()}
+    _same(facts, content.get("facts"), "subject_ref, class or destroyed")
+    _same(document["actor"], content.get("actor"), "actor")
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=_number(at))
+    _same(document["at"], moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "at")
+
+
+def _included(idx: int, checkpoint: Checkpoint) -> str:
     return f"entry {idx} is in the log {checkpoint.origin}, which was signed with {checkpoint.size} entries"
 
 
 def _tlog_proof(lines: Iterator[str], key: Verifier) -> str:
-    extra, index, proof = None, None, list[bytes]()
+    """`extra` and `index` once each and in this order, the hashes, an empty line, the checkpoint."""
+    extra, index = _after("extra ", lines), _after("index ", lines)
+    if not _NUMBER.fullmatch(index):
+        raise NotReadable("the `index` line has no number: digits, with no sign, blank or leading zero")
+    proof = []
     for line in lines:
-        text = line.rstrip("\n")
-        if not text:
+        if line == "\n":
             break
-        if text.startswith("extra "):
-            extra = _bytes(text.removeprefix("extra "))
-        elif text.startswith("index "):
-            index = int(text.removeprefix("index "))
-        else:
-            proof.append(_bytes(text))
-    checkpoint = open_checkpoint("".join(lines), key)
-    if extra is None or index is None:
-        raise NotReadable("the proof lacks its `index` line, or the `extra` line with the leaf")
-    _include(extra, index, checkpoint, proof)
-    return f"entry {index} is in the log {checkpoint.origin}, which was signed with {checkpoint.size} entries"
+        proof.append(_bytes(line.removesuffix("\n")))
+    checkpoint = open_checkpoint(_joined(lines), key)
+    prove_inclusion(_bytes(extra), int(index), checkpoint, proof)
+    return _included(int(index), checkpoint)
 
 
-def _include(leaf: bytes, idx: int, checkpoint: Checkpoint, proof: list[bytes]) -> None:
-    if not is_included(leaf_hash(leaf), idx, checkpoint.size, proof, checkpoint.root):
-        raise CheckFailed(f"entry {idx}: the proof does not lead from this leaf to the signed root")
-    said = _object(leaf.decode("utf-8", "replace")).get("idx", idx)
-    if said != idx:
-        raise CheckFailed(f"entry {idx}: the leaf is that of entry {said}")
+def _after(name: str, lines: Iterator[str]) -> str:
+    line = next(lines, "")
+    if not line.startswith(name):
+        raise NotReadable(f"the proof lacks its `{name.strip()}` line where one should be")
+    return line.removeprefix(name).removesuffix("\n")
 
 
 def _growth(document: dict[str, Any], key: Verifier) -> str:
+    _has(document, _OF_GROWTH, "the proof")
     (old, old_root, old_signed), (new, new_root, new_signed) = (_state(document[end], key) for end in ("from", "to"))
-    proof = [_bytes(value) for value in document["proof"]]
-    if not is_consistent(old, new, old_root, new_root, proof):
+    if not is_consistent(old, new, old_root, new_root, _hashes(document["proof"])):
         raise CheckFailed(f"the state of {old} entries is not shown to be the beginning of that of {new}")
     if not new_signed:
         raise CheckFailed(f"the state of {new} entries is not signed: ask for one that is")
@@ -110,103 +190,190 @@ def _growth(document: dict[str, Any], key: Verifier) -> str:
     return f"the first {old} of {new} entries were the whole log {key.name} once, {signed}"
 
 
-def _state(said: dict[str, Any], key: Verifier) -> tuple[int, bytes, bool]:
+def _state(said: Any, key: Verifier) -> tuple[int, bytes, bool]:
+    _has(said, _OF_STATE, "a state")
     size, root, note = _number(said["size"]), _bytes(said["root"]), said["checkpoint"]
     if note is None:
         return size, root, False
-    checkpoint = open_checkpoint(note, key)
+    checkpoint = open_checkpoint(_text(note), key)
     if (checkpoint.size, checkpoint.root) != (size, root):
         raise CheckFailed(f"the checkpoint beside the state of {size} entries is of another state")
     return size, root, True
 
 
 def _export(head: dict[str, Any], lines: Iterator[str], key: Verifier | None) -> str:
-    trusted = key if key is not None else Verifier.read(head["vkey"])
-    checkpoint = open_checkpoint(head["checkpoint"], trusted)
-    count = _whole(lines, checkpoint) if head["whole"] else _selected(lines, checkpoint)
-    what = "the whole log" if head["whole"] else f"{count} entries of the log"
+    _has(head, _OF_HEAD, "the first line")
+    trusted = key if key is not None else _own_key(head)
+    checkpoint = open_checkpoint(_text(head["checkpoint"]), trusted)
+    _same(head["size"], checkpoint.size, "size")
+    _same(head["origin"], checkpoint.origin, "origin")
+    _same(head["vkey"], str(trusted), "vkey")
+    query, whole = _text(head["query"]), head["whole"]
+    if type(whole) is not bool or (whole and query.strip()):
+        raise NotReadable("`whole` is not true or false, or true beside a query")
     doubt = "" if key is not None else "; checked with the key that the file names itself: compare it with the log's"
-    return f"{what} {checkpoint.origin}, which was signed with {checkpoint.size} entries{doubt}"
+    signed = f"log {checkpoint.origin}, which was signed with {checkpoint.size} entries"
+    if whole:
+        _whole(lines, checkpoint)
+        return f"the whole {signed}{doubt}"
+    limit = "not proved: that no entry is left out which fits the search, nor what the search was"
+    return f"{_selected(lines, checkpoint)} entries of the {signed}; {limit}{doubt}"
+
+
+def _own_key(head: dict[str, Any]) -> Verifier:
+    try:
+        return Verifier.read(_text(head["vkey"]))
+    except NoteError as fault:
+        raise NotReadable(f"the key that the file names cannot be read: {fault}") from None
 
 
 def _selected(lines: Iterator[str], checkpoint: Checkpoint) -> int:
     count, before = 0, -1
-    for entry in _entries(lines):
+    for entry in _entries(lines, _OF_ENTRY | {"proof"}):
         idx = _number(entry["idx"])
         if idx <= before:
             raise CheckFailed(f"entry {idx} stands after entry {before}")
-        _include(_bytes(entry["leaf"]), idx, checkpoint, [_bytes(value) for value in entry["proof"]])
+        prove_inclusion(_bytes(entry["leaf"]), idx, checkpoint, _hashes(entry["proof"]))
         count, before = count + 1, idx
     return count
 
 
-def _whole(lines: Iterator[str], checkpoint: Checkpoint) -> int:
-    count, peaks = 0, list[tuple[int, bytes]]()  # roots of full subtrees: width, hash
-    for entry in _entries(lines):
-        if _number(entry["idx"]) != count:
-            raise CheckFailed(f"entry {count} is missing: entry {entry['idx']} stands there")
-        width, value = 1, leaf_hash(_bytes(entry["leaf"]))
-        while peaks and peaks[-1][0] == width:
-            value = node_hash(peaks.pop()[1], value)
-            width *= 2
-        peaks.append((width, value))
-        count += 1
-    if count != checkpoint.size:
-        raise CheckFailed(f"{checkpoint.size} entries were signed, the file has {count}")
-    if peaks:
-        root = peaks.pop()[1]
-        while peaks:
-            root = node_hash(peaks.pop()[1], root)
-        if root != checkpoint.root:
-            raise CheckFailed("the entries do not give the signed root: at least one of them was changed")
-    return count
+def _whole(lines: Iterator[str], checkpoint: Checkpoint) -> None:
+    roots = Roots()
+    for entry in _entries(lines, _OF_ENTRY):
+        idx = _number(entry["idx"])
+        if idx != roots.size:
+            raise CheckFailed(f"entry {roots.size} is missing: entry {idx} stands there")
+        roots.add(_bytes(entry["leaf"]))
+    roots.prove(checkpoint)
 
 
-def _entries(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+def _entries(lines: Iterator[str], members: frozenset[str]) -> Iterator[dict[str, Any]]:
     """The entries up to the last line, which counts them: a file that was cut short lacks it."""
     count = 0
     for line in lines:
         entry = _object(line)
         if "end" in entry:
-            if entry["end"] != count:
+            _has(entry, _OF_END, "the last line")
+            if _number(entry["end"]) != count:
                 raise CheckFailed(f"the file ends with {count} entries, and says that it has {entry['end']}")
-            if next(lines, "").strip():
-                raise CheckFailed("something stands after the last line")
+            _finished(lines)
             return
+        _has(entry, members, f"the line of entry number {count}")
         yield entry
         count += 1
     raise CheckFailed(f"the file was cut short after {count} entries: its last line is missing")
 
 
-def _is_whole(line: str) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
+def _finished(lines: Iterator[str]) -> None:
+    if next(lines, None) is not None:
+        raise CheckFailed("something stands after the last line")
+
+
+def _checked(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, none of them endless; what ends them is a line feed alone."""
+    for number, line in enumerate(lines, 1):
+        if len(line) > _LONGEST:
+            raise NotReadable(f"line {number} is longer than {_LONGEST:,} characters: Hookwarden writes none so long")
+        if "\r" in line:
+            raise NotReadable(f"line {number} has a carriage return: Hookwarden writes none; was the file converted?")
+        yield line
+
+
+def _joined(lines: Iterator[str]) -> str:
+    text: list[str] = []
+    length = 0
+    for line in lines:
+        length += len(line)
+        if length > _LONGEST:
+            raise NotReadable(f"a proof of more than {_LONGEST:,} characters: Hookwarden writes none so long")
+        text.append(line)
+    return "".join(text)
 
 
 def _object(text: str) -> dict[str, Any]:
+    """A JSON object, read strictly: no member twice, whole numbers that are written in one way, nothing else."""
     try:
-        document = json.loads(text)
-    except ValueError:
+        document = json.loads(
+            text,
+            object_pairs_hook=_once,
+            parse_int=_whole_number,
+            parse_float=_no_number,
+            parse_constant=_no_number,
+        )
+    except NotReadable:
+        raise
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise NotReadable("not a JSON object where one should be")
     return document
 
 
+def _content(leaf: bytes) -> dict[str, Any]:
+    try:
+        return _object(leaf.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise NotReadable("a leaf that is not UTF-8 text") from None
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(members)
+    if len(document) != len(members):
+        raise NotReadable("a JSON object names a member twice")
+    return document
+
+
+def _whole_number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise NotReadable(f"{text[:20]} is not a number of entries")
+    return int(text)
+
+
+def _no_number(text: str) -> Any:
+    raise NotReadable(f"{text[:20]} is not a whole number")
+
+
+def _has(document: Any, members: frozenset[str], what: str) -> None:
+    if not isinstance(document, dict):
+        raise NotReadable(f"{what} is not a JSON object")
+    if document.keys() != members:
+        odd = ascii(min(document.keys() ^ members))[:40]
+        raise NotReadable(f"{what} lacks a member, or has one more than it should: {odd}")
+
+
+def _same(said: Any, signed: Any, name: str) -> None:
+    if type(said) is not type(signed) or said != signed:
+        raise CheckFailed(f"`{name}` is not what was signed")
+
+
 def _number(value: Any) -> int:
     if type(value) is not int:
-        raise NotReadable(f"{value!r} is not a number of entries")
+        raise NotReadable(f"{ascii(value)[:40]} is not a number of entries")
     return value
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise NotReadable(f"{ascii(value)[:40]} is not text")
+    return value
+
+
+def _hashes(values: Any) -> list[bytes]:
+    if not isinstance(values, list):
+        raise NotReadable("`proof` is not a list of hashes")
+    return [_bytes(value) for value in values]
+
+
 def _bytes(text: Any) -> bytes:
+    """Strict base64: only what comes out the same when encoded again."""
     try:
-        return base64.b64decode(text, validate=True)
+        value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
         raise NotReadable("not base64 where it should be") from None
+    if base64.b64encode(value).decode("ascii") != text:
+        raise NotReadable("base64 that would be written otherwise")
+    return value
 
 
 def main() -> None:
@@ -218,12 +385,10 @@ def main() -> None:
     parser.add_argument("--key", help="the log's key, as `hookwarden audit key` prints it")
     options = parser.parse_args()
     try:
-        key = Verifier.read(options.key) if options.key else None
-        with options.file.open(encoding="utf-8") as file:
-            said = check(chain(iter(lambda: file.readline(_LINE), "")), key)
+        said = check_file(options.file, None if options.key is None else Verifier.read(options.key))
     except CheckFailed as fault:
         sys.exit(_tell(f"DOES NOT HOLD: {fault}", 1))
-    except (NotReadable, NoteError, OSError, UnicodeDecodeError) as fault:
+    except (NotReadable, NoteError) as fault:
         sys.exit(_tell(f"cannot be checked: {fault}", 2))
     _tell(f"holds: {said}", 0)
 

@@ -35,6 +35,27 @@ VALUES: Final = (
     "source",
     "event",
 )
+KINDS: Final = (
+    "event",
+    "redelivery",
+    "decision",
+    "action",
+    "review",
+    "alert",
+    "label",
+    "loop",
+    "operator",
+    "policy",
+    "access",
+    "export",
+    "service",
+    "key",
+    "hold",
+    "release",
+    "erasure",
+    "prune",
+)
+"""What kinds of entries there are, all that are written."""
 NUMBERS: Final = ("idx", "attempt", "http")
 KEYS: Final = (*VALUES, "created", *NUMBERS)
 
@@ -160,6 +181,8 @@ def _term(found: re.Match[str]) -> Term:
         return Created(*_span(value, compared), negated)
     if key in NUMBERS:
         return Between(key, *_range(key, value, compared), negated)
+    if key == "kind" and value not in KINDS:
+        raise SearchError(f"no entry is of the kind {value!r}{_near(value, KINDS)}; kinds: {', '.join(KINDS)}")
     return Is(key, (compared or "") + value, negated)  # values are not ordered: the sign is part of this one
 
 
@@ -170,9 +193,12 @@ def _text(value: str, negated: bool) -> Text:
 
 
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key.lower(), KEYS, 1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown key {key!r}{hint}; keys: {', '.join(KEYS)}"
+    return f"unknown key {key!r}{_near(key, KEYS)}; keys: {', '.join(KEYS)}"
+
+
+def _near(word: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word.lower(), known, 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _range(key: str, value: str, compared: str | None) -> tuple[int | None, int | None]:

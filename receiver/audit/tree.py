@@ -81,14 +81,6 @@ def unfinished(size: int) -> Iterator[Place]:
         level, size = level + 1, size // WIDTH
 
 
-def last_tiles(size: int) -> Iterator[Place]:
-    """The last tile of each level of a tree of this size, full or not."""
-    level = 0
-    while size:
-        yield level, (size - 1) // WIDTH
-        level, size = level + 1, size // WIDTH
-
-
 def range_hash(start: int, end: int, tiles: Tiles) -> bytes:
     """The root over the leaves from `start` to before `end`; `start` lies where a subtree of that size would begin."""
     width = end - start

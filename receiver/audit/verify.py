@@ -8,19 +8,23 @@ write-ahead log does not grow meanwhile.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TypeAlias
 
+from receiver.audit import beside
+from receiver.audit.absent import Excuses, begins_rightly
 from receiver.audit.evidence import Evidence, Finder, Kept, Known, Read
 from receiver.audit.findings import Findings, Verdict
 from receiver.audit.note import Checkpoint, Verifier
-from receiver.audit.projection import Expected, Row, Words, may_be_shortened, stored
+from receiver.audit.projection import Counted, Expected, Row, Words, decoded, may_be_shortened, stored
 from receiver.audit.signed import Notes, Roots, continues
 from receiver.audit.tree import HASH, WIDTH, root_of, split
 
 WINDOW: Final = 64 * WIDTH  # entries of one view
+_UNSIGNED_MS: Final = 6 * 3_600_000  # far more than `audit.checkpoints.every` is of use for
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,10 @@ class Walked:
 
     findings: Findings
     hours: dict[int, tuple[int, int]]
+    counts: Counter[Counted] = field(default_factory=Counter)
+    uncounted: Counter[tuple[str, int]] = field(default_factory=Counter)
+    decided: set[str] = field(default_factory=set)  # policies that decisions name
+    taken: set[str] = field(default_factory=set)  # policies that were taken into use
 
 
 Walks: TypeAlias = Callable[[Sequence[tuple[int, int]]], Iterable[Walked]]
@@ -38,7 +46,7 @@ def walk(read: Read, start: int, end: int, *, quick: bool) -> Walked:
     """Walk over the entries from `start`, a multiple of 256, to before `end`, in a view of its own."""
     walking = _Walk(read, quick=quick)
     walking.window(start, end)
-    return Walked(walking.findings, walking.hours)
+    return walking.walked
 
 
 def _one_by_one(read: Read, *, quick: bool) -> Walks:
@@ -78,25 +86,31 @@ def verify(
     more. `quick` leaves out what is no part of the tree: columns, look-up tables, sealed contents.
     `walks` is for who has the windows walked by several processes.
     """
-    findings, hours = Findings(), dict[int, tuple[int, int]]()
+    findings = Findings()
+    whole = Walked(findings, {})
     with read() as reader:
         extent, table = _extent(reader, findings), reader.signed()
+        counts = {} if quick else reader.counts()
     known = since if since is not None and extent.first <= since.size <= extent.entries else None
     start = max(extent.first, known.size // WIDTH * WIDTH) if known else extent.first
     end = min(extent.entries, extent.leaves)
     windows = [(at, min(at + WINDOW, end)) for at in range(start, end, WINDOW)]
     for walked in (walks or _one_by_one(read, quick=quick))(windows):
-        findings.merge(walked.findings)
-        _widen(hours, walked.hours)
+        _add(whole, walked)
     with read() as reader:
         _stacked(reader, extent.leaves, findings)
-        _hours(reader, hours, findings)
+        if not quick:
+            _tables(reader, whole, start, extent, counts)
         roots = Roots(reader, extent.leaves, extent.first)
         if since is not None:
             continues(since, roots, findings)
         notes = Notes(key, roots, findings)
         newest = _newest(notes, table)
+        before = notes.count
         notes.journal(journal, [size for size, _ in table if not known or size > known.size])
+        if since is None or journal_rewritten:
+            _unsigned(reader, extent, len(table), notes.count - before, findings)
+        _behind(reader, newest, extent, findings)
         if journal_rewritten:
             findings.add("note", "checkpoints.log", "what was verified before was edited or removed: it was read anew")
         for note in kept:
@@ -114,9 +128,78 @@ def verify(
     )
 
 
+def _add(whole: Walked, walked: Walked) -> None:
+    whole.findings.merge(walked.findings)
+    _widen(whole.hours, walked.hours)
+    whole.counts.update(walked.counts)
+    whole.uncounted.update(walked.uncounted)
+    whole.decided.update(walked.decided)
+    whole.taken.update(walked.taken)
+
+
+def _tables(reader: Evidence, whole: Walked, start: int, extent: _Extent, counts: dict[object, object]) -> None:
+    """What is held against the leaves once all were read. `counts` are those of the view that `extent` is of."""
+    findings = whole.findings
+    _hours(reader, whole.hours, findings)
+    beside.check_strays(reader, start, extent.first, findings)
+    beside.check_tallies(reader, findings)
+    beside.check_policies(reader, whole.decided, whole.taken, findings)
+    if reader.first_idx() == extent.first:  # nothing was pruned meanwhile
+        from_first = start == extent.first
+        beside.check_counts(counts, whole.counts, whole.uncounted, findings, whole=from_first)
+
+
+def _first(reader: Evidence, findings: Findings) -> int:
+    """From where on the record is kept; all before must have been pruned, by an entry that is kept."""
+    first, bounds = reader.first_idx(), reader.bounds()
+    if first < 0 or first % WIDTH or (first and (bounds is None or bounds[1] < first)):
+        findings.add("missing", "meta.min_idx", "does not say from which entry on the record is kept: it was edited")
+        return 0
+    if not begins_rightly(reader, first):
+        what = "are missing: no entry says that they were pruned"
+        findings.add("missing", f"entries 0-{first - 1}", what)
+    return first
+
+
+def _last_tile(reader: Evidence, first: int, entries: int, findings: Findings) -> int | None:
+    """The last tile that the number of entries, or of tiles, allows for: a number alone is no tree."""
+    last, most = reader.last_tile(0), max((entries - 1) // WIDTH, first // WIDTH + reader.tiles(0) - 1)
+    if last is None or last <= most:
+        return last
+    findings.add("tile", f"tile {last} of level 0", "stands far beyond the others: it was put in")
+    return next((number for number in range(most, first // WIDTH - 1, -1) if reader.tile(0, number)), None)
+
+
+def _unsigned(reader: Evidence, extent: _Extent, table: int, journal: int, findings: Findings) -> None:
+    """A record is signed with its first entries: the notes of one that was are never all gone by themselves."""
+    if extent.entries > 0 and not table:
+        what = f"holds no note, and the record has {extent.entries} entries: its notes were removed"
+        findings.add("note", "the table of checkpoints", what)
+    if not journal and extent.entries > 0 and (reader.names_key() or not table):
+        what = "holds no note, and the record was signed: it was emptied or removed"
+        findings.add("note", "checkpoints.log", what)
+
+
+def _behind(reader: Evidence, newest: Checkpoint | None, extent: _Extent, findings: Findings) -> None:
+    """A running server signs as it writes: a long time without a note means that notes were removed."""
+    if newest is None or not extent.first <= newest.size < extent.entries:
+        return
+    times = [_written(reader, idx) for idx in (newest.size, extent.entries - 1)]
+    if None not in times and times[1] - times[0] > _UNSIGNED_MS:  # type: ignore[operator]  # neither is None
+        what = "were never signed, for hours: newer checkpoints were removed, or signing failed (see the server's log)"
+        findings.add("note", f"entries {newest.size}-{extent.entries - 1}", what)
+
+
+def _written(reader: Evidence, idx: int) -> int | None:
+    row = next(iter(reader.entries(idx, idx + 1)), None)
+    leaf = decoded(row[0]) if row is not None else None
+    return None if leaf is None else int(leaf["at"])
+
+
 def _extent(reader: Evidence, findings: Findings) -> _Extent:
-    first, bounds, last = reader.first_idx(), reader.bounds(), reader.last_tile(0)
+    first, bounds = _first(reader, findings), reader.bounds()
     entries = first if bounds is None else bounds[1] + 1
+    last = _last_tile(reader, first, entries, findings)
     leaves = first if last is None else last * WIDTH + len(reader.tile(0, last)) // HASH
     if bounds is not None and bounds[0] < first:
         findings.add("entry", f"entry {bounds[0]}", f"stands before the first one that is kept, {first}")
@@ -144,13 +227,15 @@ class _Walk:
     def __init__(self, read: Read, *, quick: bool) -> None:
         self._read = read
         self.findings = Findings()
+        self.walked = Walked(self.findings, {})
         self._quick = quick
-        self.hours: dict[int, tuple[int, int]] = {}
 
     def window(self, start: int, end: int) -> None:
         """The entries from `start`, a multiple of 256, to before `end`, in a view of its own."""
         with self._read() as reader:
             start = max(start, reader.first_idx())  # pruned meanwhile
+            if start >= end:
+                return
             expected, rows = Expected(), reader.entries(start, end)
             ahead = list(islice(rows, WIDTH))
             for at in range(start, end, WIDTH):
@@ -202,17 +287,31 @@ class _Walk:
             if column == "idx":
                 self.findings.add("column", f"entry {idx}", f"holds the leaf of entry {said}: rows were swapped")
             elif column == "leaf":
-                self.findings.add("entry", f"entry {idx}", "the leaf is not JSON")
+                what = "the leaf has not the form of a leaf: it is not what Hookwarden writes"
+                self.findings.add("entry", f"tile {idx // WIDTH}, entry {idx}", what)
             else:
                 self.findings.add("column", f"entry {idx}", f"{column} was edited: the leaf says {said!r}")
         self._words(reader, "tags", expected.tags, start, end)
         self._words(reader, "rules", expected.rules, start, end)
-        _widen(self.hours, expected.hours)
-        self._blobs(reader, expected, start, end)
+        self._tell(expected)
+        excuses = Excuses(reader)
+        self._blobs(reader, expected, excuses, start, end)
+        beside.check_rows(reader, expected.leaves, start, end, self.findings)
+        beside.check_finders(reader, expected, start, end, self.findings)
+        beside.check_sessions(reader, expected.leaves, start, end, excuses.session, self.findings)
+
+    def _tell(self, expected: Expected) -> None:
+        """What can be judged only once all windows are known."""
+        _widen(self.walked.hours, expected.hours)
+        self.walked.counts.update(expected.counts)
+        self.walked.uncounted.update(expected.uncounted)
+        for leaf in expected.leaves.values():
+            if "policy_sha256" in leaf:
+                (self.walked.taken if leaf["kind"] == "policy" else self.walked.decided).add(leaf["policy_sha256"])
 
     def _words(self, reader: Evidence, finder: Finder, leaves: Words, start: int, end: int) -> None:
         said = {stored(word): indices for word, indices in leaves.items()}
-        for word in sorted({*said, *reader.words(finder)}):
+        for word in sorted({*said, *reader.words(finder)}, key=str):
             found, right = reader.found(finder, word, start, end), said.get(word, [])
             if found != right:
                 for idx in sorted(set(found) ^ set(right)):
@@ -227,7 +326,7 @@ class _Walk:
             what = f"is not found by {finder[:-1]} {word!r}, which its leaf has"
         self.findings.add("finder", f"entry {idx}", what)
 
-    def _blobs(self, reader: Evidence, expected: Expected, start: int, end: int) -> None:
+    def _blobs(self, reader: Evidence, expected: Expected, excuses: Excuses, start: int, end: int) -> None:
         named, sha256 = dict(expected.bodies), hashlib.sha256
         fits, wrong = set[tuple[int, str]](), set[tuple[int, str]]()
         for idx, part, blob in reader.sealed({part for body in named.values() for part in body}, start, end):
@@ -236,6 +335,11 @@ class _Walk:
                 (fits if sha256(blob).hexdigest() == said else wrong).add((idx, part))
         for idx, part in sorted(wrong - fits):  # two decisions of one millisecond are told apart by their hashes
             self.findings.add("blob", f"entry {idx}", f"its sealed {part} is not the one whose hash the leaf holds")
+        absent = {(idx, part) for idx, body in named.items() for part in body} - fits - wrong
+        for idx, part in sorted(absent):
+            if not excuses.content(idx, expected.leaves[idx], part):
+                what = f"blob {part} is missing, and no entry says that it was erased or pruned"
+                self.findings.add("blob", f"entry {idx}", what)
 
 
 def _above(reader: Evidence, level: int, number: int) -> bytes:
@@ -278,6 +382,6 @@ def _hours(reader: Evidence, seen: dict[int, tuple[int, int]], findings: Finding
     table = reader.hours()
     for hour, (first, last) in seen.items():
         found = table.get(hour)
-        if found is None or found[0] > first or found[1] < last:
+        if found is None or not all(isinstance(idx, int) for idx in found) or found[0] > first or found[1] < last:
             what = f"a search by time misses entries of the hour {hour} (since 1970)"
             findings.add("finder", f"entries {first}-{last}", what)

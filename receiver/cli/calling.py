@@ -18,6 +18,8 @@ from receiver.contract import ActionCall, ActionSpec, JsonObject, JsonValue, Out
 from receiver.errors import AnswerUnreadable, VendorError, VendorRefused
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from receiver.config import Configuration
 
 MAX_FILE = 20 * 1024 * 1024  # bytes; each action has its own, smaller bound
@@ -64,13 +66,20 @@ def call(
     given = dict(_pairs(params, "--param"))
     asked = _asked(spec, {key: _value(text) for key, text in given.items()}, dict(_contents(pictures)), about)
     configured = configuration(config_path)
-    if (spec.billable or spec.destructive) and not yes and sys.stdin.isatty():
-        what = "is charged for" if spec.billable else "changes something at the vendor"
-        click.confirm(f"{name} {what}. Call it?", abort=True, err=True)
+    if (spec.billable or spec.destructive) and not yes:
+        _ask(spec)
     outcome = _recorded(configured, spec, asked)
     _show(spec, outcome, as_json)
     _hand_over(outcome, output)
     sys.exit(_status(spec, outcome))
+
+
+def _ask(spec: ActionSpec) -> None:
+    """Have a person say yes to a call that cannot be taken back. Where nobody can be asked, that is no yes."""
+    what = f"{spec.name} {'is charged for' if spec.billable else 'changes something at the vendor'}"
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{what}, and nobody can be asked here: add --yes if it is meant")
+    click.confirm(f"{what}. Call it?", abort=True, err=True)
 
 
 def _spec(name: str) -> ActionSpec:
@@ -127,14 +136,25 @@ def _asked(
     try:
         spec.params.model_validate(params)
     except ValidationError as error:
-        said = "\n".join(
-            f"  {'.'.join(map(str, each['loc'])) or 'parameters'}: {each['msg']}" for each in error.errors()
-        )
+        said = "\n".join(f"  {_misfit(spec, each)}" for each in error.errors())
         raise click.UsageError(f"the parameters of {spec.name} do not fit:\n{said}") from None
     event = empty_document("shell", spec.vendor or "none")
     event["session_id"], event["vendor_data"] = about["session_id"], about["vendor_data"]
     identity = new_id("call", now_ms())
     return ActionCall(identity, identity, spec.name, params, event, attempt=1, repeated=False, files=files)
+
+
+def _misfit(spec: ActionSpec, error: ErrorDetails) -> str:
+    """One thing that the parameters of an action cannot be."""
+    from receiver.suggestion import suggestion
+
+    loc, said = error["loc"], error["msg"]
+    if error["type"] == "missing":
+        said = "is missing"
+    elif error["type"] == "extra_forbidden":
+        known = suggestion(str(loc[0]), spec.params.model_fields) if len(loc) == 1 else ""
+        said = f"unknown parameter{known}"
+    return f"{'.'.join(map(str, loc)) or 'parameters'}: {said}"
 
 
 def _recorded(configured: Configuration, spec: ActionSpec, asked: ActionCall) -> Outcome:
@@ -145,11 +165,11 @@ def _recorded(configured: Configuration, spec: ActionSpec, asked: ActionCall) ->
     for name, vendor in unconfigured([spec.name], configured.settings.vendors):
         raise click.ClickException(f"{name} needs `vendors: {vendor}:` in {configured.path}")
     store = open_configured_store(configured)
-    who = actor()
+    who, session_id = actor(), asked.event["session_id"]
 
     def note(act: str, **facts: str) -> None:
         said = {"act": act, "action": spec.name, "call": asked.action_id, **facts}
-        store.submit(lambda tx: tx.add_note("operator", who, now_ms(), said)).result()
+        store.submit(lambda tx: tx.add_note("operator", who, now_ms(), said, session_id)).result()
 
     try:
         note("call")

@@ -88,10 +88,14 @@ def _configuration_problems(config_path: Path) -> list[Problem]:
 
     try:
         configured, policy = load_whole(config_path, "lenient")
+    except ConfigurationError as error:
+        return sorted(error.problems)
+    problems = [*configured.warnings, *policy.warnings]
+    try:
         refuse_unconfigured(configured, policy)
     except ConfigurationError as error:
-        return list(error.problems)
-    return sorted([*configured.warnings, *policy.warnings])
+        problems += error.problems
+    return sorted(problems)
 
 
 def _problems_of_files(paths: tuple[Path, ...]) -> list[Problem]:

@@ -38,7 +38,7 @@ def export_entries(store: Store, configured: Configuration, query: str, form: st
     other formats are those of `audit search`.
     """
     from receiver.audit.export import proved_lines
-    from receiver.proofs import covering
+    from receiver.proofs import covering, sound
     from receiver.wiring import now_ms
 
     try:
@@ -59,11 +59,22 @@ def export_entries(store: Store, configured: Configuration, query: str, form: st
             yield _Entries(reader)
 
     lines = proved_lines(read, note, checkpoint, store.verifier, query, first=first)
+    with sound("the export"):
+        _write(lines, output)
+
+
+def _write(lines: Iterator[str], output: Path | None) -> None:
+    """Write them; of an export that does not come to its end, no file is left."""
     if output is None:
         sys.stdout.writelines(lines)
-    else:
-        with output.open("w", encoding="utf-8") as file:
+        return
+    with output.open("w", encoding="utf-8") as file:
+        try:
             file.writelines(lines)
+        except BaseException:
+            if output.is_file():
+                output.unlink()
+            raise
 
 
 def _all(store: Store, query: str, size: int) -> Iterator[JsonObject]:

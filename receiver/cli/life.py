@@ -45,9 +45,8 @@ def _tell_event(number: int, event: Mapping[str, Any]) -> None:
     _line(0, f"{number}. {what} {cell(event['type'])}{status}{_entry(event['idx'])}", "bold")
     _line(2, f"{event['event_id']} received {event['received_at']}", "dim")
     if event["verified"]:
-        verified = event["verified"]
         deliveries = f", delivered {event['deliveries']} times" if event["deliveries"] > 1 else ""
-        _line(2, f"verified by {cell(verified['method'])}, signed at {cell(verified['signed_at'])}{deliveries}", "dim")
+        _tell_proof(event["verified"], f"(source {cell(event['source'])}){deliveries}")
     if event["stale"]:
         _line(2, "late: something newer was known of the session already", "yellow")
     if event["echo"]:
@@ -65,6 +64,14 @@ def _tell_event(number: int, event: Mapping[str, Any]) -> None:
         _tell_review(review)
 
 
+def _tell_proof(verified: Mapping[str, Any], rest: str) -> None:
+    if verified["unsigned"]:
+        _line(2, f"{verified['unsigned']} {rest}", "yellow")
+        return
+    at = f"signed at {cell(verified['signed_at'])}" if verified["signed_at"] else "at a time that is not signed"
+    _line(2, f"verified by {cell(verified['method'])}, {at} {rest}", "dim")
+
+
 def _tell_decision(decision: Mapping[str, Any]) -> None:
     policy = decision["policy"]
     by = "" if decision["actor"] == "engine" else f" at the wish of {cell(decision['actor'])}"
@@ -76,10 +83,24 @@ def _tell_decision(decision: Mapping[str, Any]) -> None:
         _line(4, f"status to be set: {cell(decision['status'])}")
     if decision["erased"]:
         _line(4, "conditions and values were erased with the person's data", "yellow")
+    if decision["let"]:
+        _line(4, "values that the policy worked out:")
     for let in decision["let"]:
-        _line(4, f"let {let['name']} = {brief(let['value'])}", "dim")
+        fixed = not (let["inputs"] or let["missing"])
+        how = "fixed" if fixed else f"line {let['line']}: {cell(let['expr'])}"
+        _line(6, f"{cell(let['name'])} = {brief(let['value'])}  ({how})", "dim")
+        _tell_inputs(let)
     for rule in decision["rules"]:
         _tell_rule(rule)
+
+
+def _tell_inputs(told: Mapping[str, Any]) -> None:
+    """The values that a condition or a value of the policy's own read, and what was missing."""
+    for each in told["inputs"]:
+        words = f"  ({each['words']})" if each["words"] else ""
+        _line(8, f"{cell(each['path'])} = {brief(each['value'])}{words}", "dim")
+    if told["missing"]:
+        _line(8, f"not there: {cell(told['missing'])}", "yellow")
 
 
 def _tell_rule(rule: Mapping[str, Any]) -> None:
@@ -90,11 +111,7 @@ def _tell_rule(rule: Mapping[str, Any]) -> None:
     shown = [each for each in rule["conditions"] if each["decided"] or rule["fired"] is not False]
     for condition in shown:
         _line(6, f"{cell(condition['expr'])}  is {VALUES[condition['value']]}  (line {condition['line']})")
-        for each in condition["inputs"]:
-            words = f"  ({each['words']})" if each["words"] else ""
-            _line(8, f"{cell(each['path'])} = {brief(each['value'])}{words}", "dim")
-        if condition["missing"]:
-            _line(8, f"not there: {cell(condition['missing'])}", "yellow")
+        _tell_inputs(condition)
         if condition["would_change_words"]:
             _line(8, cut(cell(condition["would_change_words"])), "cyan")
 

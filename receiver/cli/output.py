@@ -39,32 +39,42 @@ def print_json(document: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[JsonObject]) -> None:
     """A table of the named keys. Where it is wider than the terminal, each row becomes a few lines instead: what is
-    folded cannot be copied, and the next command needs the identifiers.
+    folded cannot be copied, and the next command needs the identifiers. Into a pipe every cell goes whole.
     """
-    from rich.measure import Measurement
-    from rich.table import Table
+    from rich.cells import cell_len
     from rich.text import Text
 
-    table, out, cells = Table(box=None, header_style="bold", pad_edge=False), console(), []
-    for column in columns:
-        table.add_column(column.replace("_", " "), no_wrap=True)
-    for row in rows:
-        cells.append([cell(row.get(column)) for column in columns])
-        table.add_row(*map(Text, cells[-1]))
-    if Measurement.get(out, out.options.update(width=10_000), table).maximum <= out.width or out.soft_wrap:
-        out.print(table)
+    heads = [column.replace("_", " ") for column in columns]
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    lines, out = list(_aligned([heads, *cells])), console()
+    if not sys.stdout.isatty() or max(map(cell_len, lines)) <= out.width:
+        out.print(Text(lines[0], style="bold"), soft_wrap=True)
+        for line in lines[1:]:
+            out.print(Text(line), soft_wrap=True)
         return
     for values in cells:
-        for line in _lines(columns, values, out.width):
+        for line in _lines(heads, values, out.width):
             out.print(Text(line), soft_wrap=True)
 
 
-def _lines(columns: Sequence[str], values: Sequence[str], width: int) -> Iterator[str]:
-    """One row as lines: the first value alone, then the others with their names, broken between two only."""
-    yield values[0]
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The rows as lines, each column as wide as its longest cell, with two blanks between them."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (text + " " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _lines(heads: Sequence[str], values: Sequence[str], width: int) -> Iterator[str]:
+    """One row as lines: the first value alone, then the others with their names, broken between two only. A number says
+    nothing of itself, and has its name at the head too.
+    """
+    yield f"{heads[0]}: {values[0]}" if values[0].isdigit() else values[0]
     line = ""
-    for column, value in zip(columns[1:], values[1:], strict=True):
-        part = f"  {column.replace('_', ' ')}: {value}"
+    for head, value in zip(heads[1:], values[1:], strict=True):
+        part = f"  {head}: {value}"
         if line and len(line) + len(part) > width:
             yield line
             line = ""

@@ -129,6 +129,22 @@ def _own_key(record: EvidenceFile, data_dir: Path) -> Verifier:
     return Signer(origin, read_or_make(data_dir / "signing.key", signed_before=True)).verifier
 
 
+def _key_at_hand(config_path: Path) -> tuple[Verifier, Path] | None:
+    """The key of the log that the configuration leads to, with its folder; None where there is none to read."""
+    from receiver.store.sqlite.evidence import EvidenceFile
+
+    if not config_path.exists():
+        return None
+    data_dir = configuration(config_path, "lenient").settings.data_dir
+    if not all((data_dir / name).exists() for name in ("hookwarden.db", "signing.key")):
+        return None
+    record = EvidenceFile(data_dir)
+    try:
+        return _own_key(record, data_dir), data_dir
+    finally:
+        record.close()
+
+
 def _key(text: str) -> Verifier:
     from receiver.audit.note import NoteError, Verifier
 
@@ -158,15 +174,14 @@ def _print_verdict(verdict: Verdict) -> None:
 
 
 def _check_file(path: Path, key: Verifier | None, *, as_json: bool) -> None:
-    from receiver.audit.offline import CheckFailed, NotReadable, check
+    from receiver.audit.offline import CheckFailed, NotReadable, check_file
 
     status, said = 0, ""
     try:
-        with path.open(encoding="utf-8") as file:
-            said = check(file, key)
+        said = check_file(path, key)
     except CheckFailed as fault:
         status, said = FINDINGS, str(fault)
-    except (NotReadable, UnicodeDecodeError) as fault:
+    except NotReadable as fault:
         status, said = UNUSABLE, str(fault)
     verdict = ("holds", "does not hold", "cannot be checked")[status]
     if as_json:
@@ -197,8 +212,8 @@ def show_key(store: Store, as_json: bool) -> None:
 )
 @click.option("--format", "form", type=click.Choice(("json", "tlog")), default="json", show_default=True)
 @click.option("-o", "--output", type=_OUT, help="Write to this file.")
-@click.option("--check", "file", type=_FILE, help="Check a proof instead; needs --key.")
-@click.option("--key", help="The log's key, as `hookwarden audit key` prints it.")
+@click.option("--check", "file", type=_FILE, help="Check a proof, or the receipt of an erasure, instead.")
+@click.option("--key", help="The log's key, as `hookwarden audit key` prints it.  [default: that of the log here]")
 def prove(idx: int | None, file: Path | None, key: str | None, **options: Any) -> None:
     """Prove that entry IDX is in the record, or that an older state of it is the beginning of a newer one.
 
@@ -206,7 +221,10 @@ def prove(idx: int | None, file: Path | None, key: str | None, **options: Any) -
     `cryptography`: `python -m receiver.audit.offline FILE --key VKEY`. `--format tlog` writes C2SP tlog-proof.
     """
     if file is not None:
-        _check_file(file, _key(key) if key else None, as_json=False)
+        own = None if key else _key_at_hand(options["config_path"])
+        if own is not None:
+            click.echo(f"with the key of the log in {own[1]}: {own[0]}")
+        _check_file(file, _key(key) if key else own and own[0], as_json=False)
     elif (idx is None) == (options["old"] is None):
         raise click.UsageError("give the index of an entry, or --from and --to, or --check FILE")
     elif options["form"] == "tlog" and idx is None:
@@ -251,7 +269,7 @@ def _output(path: Path | None) -> Iterator[Any]:
 def _prove_growth(store: Store, old: int, new: int | None, log: Path) -> dict[str, Any]:
     from receiver.audit.prove import growth_proof
     from receiver.audit.tree import TreeError
-    from receiver.proofs import covering
+    from receiver.proofs import checked, covering, sound
 
     with store.read() as reader:
         size = reader.tree_size()
@@ -262,11 +280,15 @@ def _prove_growth(store: Store, old: int, new: int | None, log: Path) -> dict[st
     if old > last:
         raise click.UsageError(f"--from {old} is more than --to {last}")
     notes = {checkpoint.size: note, **_known_notes(log, {old, last}, store.verifier)}
-    with store.read() as reader:
+    if last not in notes:
+        raise NotFound(f"no checkpoint of {last} entries was signed; leave --to out to take the newest one")
+    with store.read() as reader, sound(f"the growth from {old} entries to {last}"):
         try:
-            return growth_proof(old, last, notes, reader.tile)
+            return checked(growth_proof(old, last, notes, reader.tile), store.verifier)
         except TreeError:
             first = reader.first_idx()
+            if not first:
+                raise
             what = f"what led to it was pruned; from {first} on every size can be proved, before only multiples of 256"
             raise NotFound(f"no state of {old} entries: {what}") from None
 

@@ -11,7 +11,7 @@ from receiver.cli.options import actor, after_option, json_option, limit_option,
 from receiver.cli.output import print_json, print_table
 from receiver.config import Configuration
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, Decision, JsonObject
-from receiver.errors import Unusable
+from receiver.errors import NotFound, Unusable
 from receiver.store.port import Page, Store, Transaction
 
 EVENT_COLUMNS = ("event_id", "received_at", "source", "type", "session_id", "status", "tags", "outcome", "deliveries")
@@ -98,6 +98,7 @@ def replay_event(store: Store, configured: Configuration, event_id: str, as_json
     from receiver.policies import compile_configured
     from receiver.policy.explain import decision_document
     from receiver.publication import take_into_use
+    from receiver.record import undecidable
     from receiver.wiring import now_ms, open_recorder
 
     policy = compile_configured(configured)
@@ -107,7 +108,11 @@ def replay_event(store: Store, configured: Configuration, event_id: str, as_json
         take_into_use(tx, policy, actor(), now_ms())
         return recorder.replay(tx, event_id, actor(), now_ms())
 
-    decision = store.submit(decide_again).result()
+    try:
+        decision = store.submit(decide_again).result()
+    except NotFound:
+        with store.read() as reader:
+            raise undecidable(reader, event_id) from None
     fired = [rule.id for rule in decision.rules if rule.fired]
     if as_json:
         print_json(decision_document(decision))

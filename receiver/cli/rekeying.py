@@ -18,10 +18,19 @@ from receiver.store.port import Store
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Take the new key from this file (64 hex digits), or from HOOKWARDEN_NEW_MASTER_KEY; else one is made.",
 )
+@click.option(
+    "--all",
+    "whole",
+    is_flag=True,
+    help="Also replace the key between the master key and those of persons: stops intake for seconds.",
+)
 @with_store
 @json_option
-def rekey_store(store: Store, configured: Configuration, new_key_file: Path | None, as_json: bool) -> None:
-    """Replace the master key: every key in keys.db is wrapped anew, in one transaction.
+def rekey_store(store: Store, configured: Configuration, new_key_file: Path | None, whole: bool, as_json: bool) -> None:
+    """Replace the master key. It wraps one key, which wraps those of all persons: that one is wrapped anew.
+
+    With --all that one is replaced too, and every key in keys.db wrapped anew: do so when the old master key may have
+    been seen together with a copy of keys.db.
 
     With the key in master.key, a running server goes on. With `audit: master_key` it answers 503 until it is started
     with the new key, which then has to be given, not made.
@@ -37,7 +46,7 @@ def rekey_store(store: Store, configured: Configuration, new_key_file: Path | No
         raise click.UsageError("HOOKWARDEN_NEW_MASTER_KEY does not hold 64 hex digits")
     if given and new is None:
         raise click.UsageError("audit.master_key is in use: give the new key with --new-key-file or the environment")
-    count = store.rekey(new, actor())
+    count = store.rekey(new, actor(), whole=whole)
     if as_json:
         print_json({"subjects": count, "restart": given})
         return

@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from receiver.audit.formats import FORMATS
-from receiver.audit.search import Search, parse
+from receiver.audit.search import Is, Search, parse
 from receiver.cli.options import after_option, json_option, limit_option, with_store
-from receiver.cli.output import print_json, print_table
+from receiver.cli.output import cell, print_json, print_table
 from receiver.cli.records import found, show_page
 from receiver.config import Configuration
 from receiver.contract import JsonObject
 from receiver.errors import Unusable
 from receiver.store.port import Page, Reader, Store
+from receiver.suggestion import suggestion
 
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ ENTRY_COLUMNS: Final = (
     "event_id",
     "session_id",
     "type",
+    "status",
+    "tags",
     "rule",
     "outcome",
     "policy_sha256",
@@ -39,6 +42,8 @@ COUNTED: Final = 10_000  # entries that a count looks at unasked
 POLL: Final = 0.5  # seconds between two looks for new entries
 
 _SHORT: Final = 12  # digits of a hash in tables
+_WORDS: Final = ("tag", "status", "rule", "source", "outcome")  # keys of a search whose words grow with the record
+_MOST_KNOWN: Final = 12  # words: so many are named where none is alike
 _terms = click.argument("query", required=False, default="")
 _as_terms = {"ignore_unknown_options": True}  # -tag:X is a term
 
@@ -74,11 +79,14 @@ def search_audit(
     search = _asked(lambda: parse(query, configured.settings.audit.queries))
     whole = form != "table"
     with store.read() as reader:
-        page = _asked(lambda: reader.audit(search, after, limit, whole=whole))
+        page = _asked(lambda: reader.audit(search, after, limit, whole=whole or not as_json))
+        hints = [] if page.items or after else list(_unknown_words(reader, search))
     if whole:
         write_entries(form, page.items, output)
     else:
-        show_page(page if as_json else _shortened(page), ENTRY_COLUMNS, as_json)
+        show_page(page if as_json else Page([_row(item) for item in page.items], page.next), ENTRY_COLUMNS, as_json)
+    for hint in hints:
+        click.echo(hint, err=True)
 
 
 @click.command("show")
@@ -112,6 +120,9 @@ def count_entries(store: Store, configured: Configuration, query: str, by: str, 
     search = _asked(lambda: parse(query, configured.settings.audit.queries))
     with store.read() as reader:
         counts, whole = _asked(lambda: reader.audit_counts(search, names, None if exact else COUNTED))
+        hints = [] if any(row["entries"] for row in counts) else list(_unknown_words(reader, search))
+    for hint in hints:
+        click.echo(hint, err=True)
     if names:
         _show_counts(names, counts, whole, as_json)
         return
@@ -135,12 +146,12 @@ def tail(store: Store, configured: Configuration, query: str, limit: int, follow
     search = _asked(lambda: parse(query, configured.settings.audit.queries))
     with store.read() as reader:
         size = reader.tree_size()
-        items = _asked(lambda: reader.audit(search, None, limit).items if limit else [])
+        items = _asked(lambda: reader.audit(search, None, limit, whole=not as_json).items if limit else [])
     try:
         _print_lines(items[::-1], as_json)
         while follow:
             time.sleep(POLL)
-            size = _follow(store, search, size, lambda items: _print_lines(items, as_json))
+            size = _follow(store, search, size, as_json)
     except (KeyboardInterrupt, BrokenPipeError):
         return
 
@@ -200,10 +211,30 @@ def _asked(ask: Callable[[], T]) -> T:
         raise click.UsageError(str(fault)) from None
 
 
-def _shortened(page: Page) -> Page:
-    return Page(
-        [{**item, "policy_sha256": str(item["policy_sha256"] or "-")[:_SHORT]} for item in page.items], page.next
-    )
+def _row(item: JsonObject) -> JsonObject:
+    """A whole entry as a row of a table: with the status and the tags that its leaf has."""
+    content: Any = item["content"]
+    row = {**item, "status": content.get("status"), "tags": content.get("tags")}
+    return {**row, "policy_sha256": str(item["policy_sha256"] or "-")[:_SHORT]}
+
+
+def _told(row: JsonObject) -> Iterator[str]:
+    """The cells of a row that say something, but for the policy."""
+    for name in ENTRY_COLUMNS:
+        if row[name] is not None and name != "policy_sha256":
+            yield cell(row[name])
+
+
+def _unknown_words(reader: Reader, search: Search) -> Iterator[str]:
+    """Why nothing was found, as far as it hangs on words that no entry has."""
+    for term in search.terms:
+        if isinstance(term, Is) and term.key in _WORDS and not term.negated:
+            counts, _ = reader.audit_counts("", (term.key,))
+            known = [str(row[term.key]) for row in counts if row[term.key]]
+            if term.value not in known:
+                near = suggestion(term.value, known)
+                hint = near if "did you mean" in near or len(known) <= _MOST_KNOWN else ""
+                yield f"no entry has the {term.key} {term.value!r}{hint}"
 
 
 def _list_saved(queries: dict[str, str], as_json: bool) -> None:
@@ -224,27 +255,26 @@ def _show_counts(names: list[str], counts: list[JsonObject], whole: bool, as_jso
         click.echo(f"only the newest {COUNTED:,} entries; --exact counts all", err=True)
 
 
-def _follow(store: Store, search: Search, size: int, show: Callable[[list[JsonObject]], None]) -> int:
+def _follow(store: Store, search: Search, size: int, as_json: bool) -> int:
     """Show what was written since there were `size` entries; gives how many there are. Each piece has its own view."""
     more = True
     while more:
         with store.read() as reader:
-            items, size, more = _next(reader, search, size)
-        show(items)
+            items, size, more = _next(reader, search, size, whole=not as_json)
+        _print_lines(items, as_json)
     return size
 
 
-def _next(reader: Reader, search: Search, size: int) -> tuple[list[JsonObject], int, bool]:
+def _next(reader: Reader, search: Search, size: int, *, whole: bool) -> tuple[list[JsonObject], int, bool]:
     now = reader.tree_size()
     if now <= size:
         return [], size, False
-    page = reader.audit(search, str(size - 1) if size else None, 500, ascending=True)
+    page = reader.audit(search, str(size - 1) if size else None, 500, ascending=True, whole=whole)
     return page.items, int(page.next) + 1 if page.next else now, page.next is not None
 
 
 def _print_lines(items: list[JsonObject], as_json: bool) -> None:
     """An entry a line, at once: what follows a record is often a pipe."""
     for item in items:
-        shown = [str(item[name]) for name in ENTRY_COLUMNS if item[name] is not None and name != "policy_sha256"]
-        click.echo(json.dumps(item) if as_json else "  ".join(shown))
+        click.echo(json.dumps(item) if as_json else "  ".join(_told(_row(item))))
     sys.stdout.flush()

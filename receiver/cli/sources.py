@@ -1,8 +1,8 @@
 """The source lines of findings, read anew from the files when they are printed. What may be a secret is masked.
 
 Secrets stand in the settings only, so everything there is masked but what is known to be harmless: the values of the
-keys named below, and `${VARIABLES}`. Keys as long as a secret are masked too: by a slip, one may be one. A policy, in a
-file of its own or inside config.yaml, is shown as it stands.
+keys named below, `${VARIABLES}`, expressions of a `map` and saved searches. Keys as long as a secret are masked too: by
+a slip, one may be one. A policy, in a file of its own or inside config.yaml, is shown as it stands.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ _SETTINGS_KEYS = frozenset(Settings.model_fields) - {"policy"}
 _HARMLESS = frozenset(
     "data_dir host port max_body body_timeout name role vendor scheme tolerance timeout mode concurrency base cap"
     " attempts max_age allow_hosts store base_url preset header prefix hash encoding message accept_unsigned trust"
-    " type status session_id vendor_data tags created_at occurred_at id".split()
+    " type status session_id vendor_data tags created_at occurred_at id confirm".split()
 )
+# keys of mappings whose keys people choose: their values are shown, if they look so and their key is no secret's
+_HARMLESS_IN = {"map": re.compile(r"\braw\b"), "queries": re.compile(r"[:\"@]")}
 _OF_POLICY = "PWT"  # findings with these codes are about policies and test documents
 _TEXTUAL = "CPTWY"  # all others are about files that are no text of people's, such as keys
 _TOP_KEY = re.compile(r"""["']?([^\s"'#:{\[-][^"':]*)["']?\s*:(?:\s|$)""")
@@ -39,6 +41,8 @@ _PIECE = re.compile(
 )
 _VARIABLES = re.compile(r"""["']?(\$\{\w+\})+["']?\s*\Z""")
 _SECRET_KEYS = re.compile(r"\b(token|secrets?|api_key|master_key)\b")
+_KEY_OF_LINE = re.compile(r"""(?P<before>[\s-]*)(?P<quote>["']?)(?P<key>[A-Za-z_][\w.-]*)(?P=quote)\s*:(?:\s|$)""")
+_BEFORE = re.compile(r"\s*(?:-\s+)*")
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ class Sources:
         if not line.strip() or line.lstrip().startswith("#"):
             return None
         if file.guards(problem):
-            return masked(line, problem.column)
+            return masked(line, problem.column, file.above(problem.line - 1))
         return line, problem.column
 
     def _of(self, path: str) -> _File:
@@ -77,6 +81,22 @@ class _File:
         if top is None and self._names_secrets:
             return True
         return top in _SETTINGS_KEYS or (top not in _OPEN_KEYS and problem.code[0] not in _OF_POLICY)
+
+    def above(self, at: int) -> str:
+        """The key that a line stands under, by its indentation: the nearest line above that is less indented. An item
+        of a list may stand right below its key.
+        """
+        line = self.lines[at]
+        is_item = line.lstrip().startswith("-")
+        depth = len(line) - len(line.lstrip()) + is_item
+        for other in reversed(self.lines[:at]):
+            before = len(other) - len(other.lstrip())
+            if other.strip() and not other.lstrip().startswith("#") and before < depth:
+                if other.lstrip().startswith("-") and before + 1 == depth:
+                    continue  # the item before, in the same list
+                found = _KEY_OF_LINE.match(other)
+                return found["key"] if found else ""
+        return ""
 
     @cached_property
     def _top_keys(self) -> Sequence[str | None]:
@@ -106,9 +126,11 @@ def _top_keys(lines: Sequence[str]) -> Iterator[str | None]:
         yield top
 
 
-def masked(line: str, column: int) -> tuple[str, int]:
-    """The line with values hidden, but those of harmless keys, and the column that now is the place of `column`."""
-    shown, place, keys = "", 0, [""]
+def masked(line: str, column: int, above: str = "") -> tuple[str, int]:
+    """The line with values hidden, but those of harmless keys, and the column that now is the place of `column`. The
+    line stands under the key `above`.
+    """
+    shown, place, keys = "", 0, [above, above if line.lstrip().startswith("-") else ""]
     for piece in _PIECE.finditer(line):
         text = _shown(piece, keys)
         if piece.start() < column <= piece.end():
@@ -133,13 +155,16 @@ def _shown(piece: re.Match[str], keys: list[str]) -> str:
     elif text in ("]", "}"):
         keys[-2:] = [""]
     elif text == ",":
-        keys[-1] = keys[-2] if len(keys) > 1 else ""
+        keys[-1] = keys[-2] if len(keys) > 1 and keys[-2] not in _HARMLESS_IN else ""
     elif piece["comment"] is not None:
         return ""
-    elif piece["value"] is not None and not _is_harmless(keys[-1], text):
+    elif piece["value"] is not None and not _is_harmless(keys, text):
         return MASK
     return text
 
 
-def _is_harmless(key: str, value: str) -> bool:
+def _is_harmless(keys: Sequence[str], value: str) -> bool:
+    key, around = keys[-1], keys[-2] if len(keys) > 1 else ""
+    if around in _HARMLESS_IN and not _SECRET_KEYS.search(key) and _HARMLESS_IN[around].search(value):
+        return True
     return _VARIABLES.match(value) is not None or (key in _HARMLESS and not re.search("[@?]", value))

@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from receiver.cli.output import cell, console
+from receiver.story.words import UNSIGNED
 
 _BRIEF = 240  # characters: `--json` shows the rest
 
@@ -24,7 +25,11 @@ def tell_event(document: dict[str, Any]) -> None:
     _line("received", f"{document['received_at']} from {document['source']}, {document['deliveries']} deliveries")
     receipt = document.get("receipt")
     if receipt:
-        _line("verified by", _receipt(receipt))
+        unsigned = UNSIGNED.get(receipt["method"])
+        if unsigned:
+            _line("proof", f"{unsigned} (source {document['source']})")
+        else:
+            _line("verified by", _receipt(receipt))
         _line("noted", receipt.get("notes"))
     _line("tags", event.get("tags"))
     tell_decision(document["decision"])

@@ -6,6 +6,9 @@ each lane, so order within a session needs nothing here. Each claim runs as a ta
 something was planned (`wake`), when a call ended or when a retry falls due, and otherwise once a second, because other
 processes may have planned something.
 
+Places are counted apart: for each vendor, for our own receivers, for channels to people, and for what needs nobody
+(a label, a case). So whoever is slow, or holds calls back, stops its own actions only.
+
 Renewing before claiming, in one transaction, is what keeps this process from taking over its own running calls after
 the store was away for longer than a lease.
 """
@@ -16,6 +19,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -33,6 +37,8 @@ __all__ = ["Dispatcher", "Observation", "RetryRules"]
 POLL = 1.0  # seconds: how late we may notice what another process planned
 LIVELY = 10.0  # seconds without a turn after which we no longer call ourselves alive
 ECHO_WINDOW = 600_000  # milliseconds in which the `status.updated` of our own call is taken for its echo
+
+_NOBODY = ""  # whom actions need that are done here
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +72,10 @@ class Dispatcher:
     used from other threads.
 
     `owner` must be new for every start of a process: leases are renewed by it. `clock` gives Unix milliseconds and is
-    called from the store's thread too. `lease` is in seconds: so long after its last sign of life a process counts as
-    dead. `on_done` records the result of a `done` action as an event, in the transaction that settles it. `observe`
-    is told of every attempt that ended.
+    called from the store's thread too. `concurrency` is how many actions run at a time for each vendor or kind of
+    target, and how many that need neither; `slots` are the vendors for which it is less. `lease` is in seconds: so long
+    after its last sign of life a process counts as dead. `on_done` records the result of a `done` action as an event,
+    in the transaction that settles it. `observe` is told of every attempt that ended.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class Dispatcher:
         *,
         retry: RetryRules,
         concurrency: int = 16,
+        slots: Mapping[str, int] | None = None,
         owner: str,
         clock: Callable[[], int],
         random: Callable[[], float],
@@ -90,7 +98,11 @@ class Dispatcher:
         self._handlers = handlers
         self._specs = specs
         self._retry = retry
-        self._concurrency = concurrency
+        self._names: dict[str, list[str]] = {}  # of the actions, by whom they need
+        for name, spec in specs.items():
+            self._names.setdefault(_needs(spec), []).append(name)
+        told = slots or {}
+        self._slots = {needs: min(concurrency, told.get(needs, concurrency)) for needs in {_NOBODY, *self._names}}
         self._owner = owner
         self._clock = clock
         self._random = random
@@ -98,7 +110,7 @@ class Dispatcher:
         self._pause = min(POLL, lease / 6)  # a late turn must not cost the lease
         self._on_done = on_done
         self._observe = observe
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], str] = {}  # and whom each one needs
         self._renewed_at = 0
         self._turned_at = float("-inf")
         self._store_away = False
@@ -170,26 +182,52 @@ class Dispatcher:
         self._wakeup.clear()
 
     async def _turn(self) -> None:
-        free = 0 if self._draining else self._concurrency - len(self._calls)
-        if free <= 0 and not self._renewal_due(self._clock()):
+        free = {} if self._draining else self._free()
+        if not any(free.values()) and not self._renewal_due(self._clock()):
             return
         self._renewed_at, taken = await self._store.run(lambda tx: self._take(tx, free))
         for ready in taken:
             call = asyncio.create_task(self._carry_out(ready), name=ready.claim.action_id)
-            self._calls.add(call)
+            self._calls[call] = self._needs_of(ready.claim)
             call.add_done_callback(self._ended)
 
     def _renewal_due(self, at: int) -> bool:
         return bool(self._calls) and at - self._renewed_at >= self._lease // 3
 
-    def _take(self, tx: Transaction, free: int) -> tuple[int, list[_Ready]]:
+    def _free(self) -> dict[str, int]:
+        """How many more actions may run, by whom they need."""
+        running = Counter(self._calls.values())
+        return {needs: max(0, most - running[needs]) for needs, most in self._slots.items()}
+
+    def _needs_of(self, claim: Claim) -> str:
+        spec = self._specs.get(claim.name)
+        return _NOBODY if spec is None else _needs(spec)
+
+    def _claims(self, tx: Transaction, at: int, free: dict[str, int]) -> list[Claim]:
+        """What is due, in order, leaving out those who have no place left. No batch is larger than the fewest places,
+        so that whoever's it may be, they have room for it.
+        """
+        claims: list[Claim] = []
+        left = dict(free)
+        while left.get(_NOBODY, 0) > 0:  # names that nobody knows are of these, and cannot be left out by name
+            full = [name for needs, names in self._names.items() if left[needs] <= 0 for name in names]
+            most = min(places for places in left.values() if places > 0)
+            batch = tx.claim(self._owner, at, at + self._lease, most, full)
+            claims += batch
+            for claim in batch:
+                left[self._needs_of(claim)] -= 1
+            if len(batch) < most:
+                break
+        return claims
+
+    def _take(self, tx: Transaction, free: dict[str, int]) -> tuple[int, list[_Ready]]:
         """The turn's job, in the store's thread. Gives since when all our leases count, and what may run now."""
         at = self._clock()  # here and not at submission: the job may have waited for longer than a lease
         renewed_at = at if not self._calls else self._renewed_at
         if self._renewal_due(at):
             tx.renew(self._owner, at, at + self._lease)
             renewed_at = at
-        claims = tx.claim(self._owner, at, at + self._lease, free) if free > 0 else []
+        claims = self._claims(tx, at, free)
         return renewed_at, [_Ready(claim, self._expect_echo(tx, claim, at)) for claim in claims]
 
     def _expect_echo(self, tx: Transaction, claim: Claim, at: int) -> Exception | None:
@@ -206,7 +244,7 @@ class Dispatcher:
         return None
 
     def _ended(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        self._calls.pop(call, None)
         self._wakeup.set()
         if not call.cancelled() and (error := call.exception()) is not None:
             log.error("a call was left unfinished", action_id=call.get_name(), fault=type(error).__name__)
@@ -277,6 +315,11 @@ class Dispatcher:
         asyncio.get_running_loop().call_later(delay, self._wakeup.set)
 
 
+def _needs(spec: ActionSpec) -> str:
+    """Whom an action needs: a vendor, a kind of target, or nobody."""
+    return spec.vendor or spec.target or _NOBODY
+
+
 def _call(claim: Claim) -> ActionCall:
     return ActionCall(
         action_id=claim.action_id,
@@ -286,4 +329,5 @@ def _call(claim: Claim) -> ActionCall:
         event=claim.event,
         attempt=claim.attempt,
         repeated=claim.repeated,
+        unanswered=claim.unanswered,
     )

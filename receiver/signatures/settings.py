@@ -112,7 +112,17 @@ class HmacVerify(_Verify):
             raise ValueError("has a `tolerance`, but no time that is signed: remove it")
         if self.prefix and self.composite:
             raise ValueError("has a `prefix` beside `composite`: one of them")
+        self._refuse_one_place_for_two()
         return self
+
+    def _refuse_one_place_for_two(self) -> None:
+        """A header or field that stood for two things would fit neither: no delivery could ever be verified."""
+        headers = [self.header, self.timestamp, self.algorithm and self.algorithm.header]
+        named = [name.lower() for name in headers if name]
+        if len(set(named)) < len(named):
+            raise ValueError("names one header for two things: signature, time and algorithm stand in one each")
+        if self.composite and self.composite.signature == self.composite.timestamp:
+            raise ValueError("names one field of `composite` for both time and signature")
 
     @property
     def parts(self) -> tuple[str, ...]:

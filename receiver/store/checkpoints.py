@@ -28,6 +28,10 @@ class CheckpointLog:
         finally:
             os.close(descriptor)
 
+    def has(self, note: str) -> bool:
+        """Whether a note is among the last ones. Raises OSError."""
+        return note in notes(self._tail())
+
     def newest(self, verifier: Verifier) -> Checkpoint | None:
         """The largest checkpoint among the last ones that this key signed. Raises OSError."""
         found: list[Checkpoint] = []

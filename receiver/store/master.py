@@ -41,9 +41,12 @@ class MasterFile:
         with alone(self.path.with_name(self.path.name + ".lock"), _PATIENCE):
             yield
 
-    def stage(self, key: bytes) -> None:
-        """Have a new key on disk, beside the old one. Raises OSError."""
-        self.new.unlink(missing_ok=True)
+    def stage(self, key: bytes, fits: Callable[[bytes], bool]) -> None:
+        """Have a new key on disk, beside the old one: inside `alone`. What another rotation left there is first put in
+        place if it is the key that `fits`: no other copy of it may exist. Raises OSError, ConfigurationError.
+        """
+        if not self._complete(fits):
+            self.new.unlink(missing_ok=True)
         put_once(self.new, _text(key))
 
     def swap(self) -> None:
@@ -55,7 +58,11 @@ class MasterFile:
         """End a rotation that a crash cut short, if the new key is the one that fits. True: it was."""
         if not self.new.exists():
             return False
-        with self.alone(), suppress(FileNotFoundError):  # another process was first
+        with self.alone():
+            return self._complete(fits)
+
+    def _complete(self, fits: Callable[[bytes], bool]) -> bool:
+        with suppress(FileNotFoundError):  # another process was first
             if fits(read(self.new)):
                 self.swap()
                 return True

@@ -7,7 +7,7 @@ future resolves only after the commit is on disk. Times are Unix milliseconds un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -69,7 +69,8 @@ class StoredEvent:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An action that this owner may run now. `attempt` counts from 1 and is the fence: a claim whose lease was lost can
-    write nothing any more. `repeated` says that an earlier attempt was in flight when its process died.
+    write nothing any more. `repeated` says that an earlier attempt was in flight when its process died, `unanswered`
+    that one ended without an answer that tells whether it took effect.
     """
 
     action_id: str
@@ -87,6 +88,7 @@ class Claim:
     attempts_spent: int  # attempts that count against the limit, this one included
     repeated: bool
     done_before: str | None  # the action that already did the same for this session, where `once` is `session`
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +221,9 @@ class Transaction(Protocol):
         """Read an event back."""
         ...
 
-    def claim(self, owner: str, at: int, lease_until: int, limit: int) -> list[Claim]:
-        """Take up to `limit` actions that are due and first in their lane, and record the start of an attempt.
-        Actions whose owner's lease has run out are taken over as `repeated`.
+    def claim(self, owner: str, at: int, lease_until: int, limit: int, without: Collection[str] = ()) -> list[Claim]:
+        """Take up to `limit` actions that are due and first in their lane, and record the start of an attempt; none of
+        the names in `without`. Actions whose owner's lease has run out are taken over as `repeated`.
         """
         ...
 
@@ -267,8 +269,10 @@ class Transaction(Protocol):
         """Keep refused deliveries; the oldest beyond the bound go."""
         ...
 
-    def add_note(self, kind: str, actor: str, at: int, facts: Mapping[str, str]) -> None:
-        """Append an entry that stands for itself: a policy taken into use, an export, a start."""
+    def add_note(self, kind: str, actor: str, at: int, facts: Mapping[str, str], session_id: str | None = None) -> None:
+        """Append an entry that stands for itself: a policy taken into use, an export, a start, a call by hand. A
+        session that is stored finds it.
+        """
         ...
 
     def add_access(
@@ -303,10 +307,6 @@ class Transaction(Protocol):
         """Complete erasures that a crash cut short; gives how many are still open. Ask again until there is none."""
         ...
 
-    def retained(self, extent: Extent, before: int) -> Retained:
-        """What there is to prune of a class that is older than this time."""
-        ...
-
     def prune_contents(
         self, extent: Extent, before: int, after: int, limit: int, actor: str, at: int
     ) -> PrunedContents:
@@ -315,7 +315,7 @@ class Transaction(Protocol):
         """
         ...
 
-    def prune_entries(self, before: int, limit: int, actor: str, at: int, *, dry_run: bool = False) -> PrunedEntries:
+    def prune_entries(self, before: int, limit: int, actor: str, at: int) -> PrunedEntries:
         """Drop entries from the start of the record, in whole tiles, up to `limit` tiles: those written before the time
         `before`, but none from the first on that is about what is not finished or held. Ask again until it drops none.
         """
@@ -329,9 +329,9 @@ class Transaction(Protocol):
         """End the legal hold on a person; gives its number. Raises Conflict where none stands."""
         ...
 
-    def rekey(self, master: bytes, actor: str, at: int) -> int:
-        """Wrap all keys anew under another master key; gives of how many persons. `Store.rekey` is what to call: it
-        also sees to it that the new key is found.
+    def rekey(self, master: bytes, actor: str, at: int, *, whole: bool = False) -> int:
+        """Put the keys under another master key; gives of how many persons there are some. `whole`: wrap each anew.
+        `Store.rekey` is what to call: it also sees to it that the new key is found.
         """
         ...
 
@@ -486,6 +486,14 @@ class Reader(Protocol):
         """How many events were received in that time."""
         ...
 
+    def retained(self, extent: Extent, before: int) -> Retained:
+        """What there is to prune of a class that is older than this time."""
+        ...
+
+    def prunable(self, before: int) -> tuple[int, int]:
+        """Which entries `Transaction.prune_entries` would drop by now: the first of them, and the first that stays."""
+        ...
+
 
 class Store(Protocol):
     """One store, open. Safe to use from any thread."""
@@ -502,9 +510,11 @@ class Store(Protocol):
         """A consistent view for reading; works beside the writer and beside other processes."""
         ...
 
-    def rekey(self, master: bytes | None, actor: str) -> int:
-        """Replace the master key, by a fresh one if none is given; gives of how many persons the keys were rewrapped.
-        Where the key was given when the store was opened, the next opening needs the new one. Raises StoreUnavailable.
+    def rekey(self, master: bytes | None, actor: str, *, whole: bool = False) -> int:
+        """Replace the master key, by a fresh one if none is given; gives of how many persons there are keys. `whole`:
+        also the key between the master key and theirs, which stops writes while all of them are wrapped anew. Where the
+        key was given when the store was opened, the next opening needs the new one. Raises StoreUnavailable,
+        ConfigurationError.
         """
         ...
 

@@ -3,14 +3,18 @@
 Theory of operation. Every subject (a person, as the sender names them) has two random 256-bit keys: one for biometric
 data, which the law may want gone sooner, and one for everything else that is personal. What is sealed is
 `nonce || AES-256-GCM ciphertext`, bound to its place by the additional data. The keys lie in `keys.db`, in one row,
-wrapped by the master key. A subject is found there by a keyed hash, and known to the main database only by a `ref` (six
+wrapped. A subject is found there by a keyed hash, and known to the main database only by a `ref` (six
 bytes of time, so that its index grows at one end, and ten random ones). Destroying the row, or one key in it, erases
 the person everywhere. A key that is gone reads as None, never as an error.
 
-The keyed hash is BLAKE2b (RFC 7693) under a random secret that `keys.db` holds, wrapped too: a new master key rewraps
-it, and the hashes stay as they are. New keys are committed to `keys.db` before what they seal is committed; a crash
-in between leaves an unused key. Keys that are destroyed are committed first too, with a note of what is still to be
-done in the main database: a crash in between leaves that note, and who opens the store next does the rest.
+Between the two stands one more key, the key-encryption key: it wraps the others, and the master key wraps it. So a new
+master key rewraps one row, however many subjects there are. In a file of an older program there is none, and the master
+key wraps all: the first new master key wraps them anew, under one that is made then.
+
+The keyed hash is BLAKE2b (RFC 7693) under a random secret that `keys.db` holds, wrapped too; it outlives every key
+above it, and the hashes stay as they are. New keys are committed to `keys.db` before what they seal is committed; a
+crash in between leaves an unused key. Keys that are destroyed are committed first too, with a note of what is still to
+be done in the main database: a crash in between leaves that note, and who opens the store next does the rest.
 """
 
 from __future__ import annotations
@@ -64,8 +68,9 @@ CREATE INDEX IF NOT EXISTS erasure_open ON erasure (ref) WHERE open;
 _ADD_COLUMN = "ALTER TABLE subject_key ADD COLUMN biometric BLOB"  # of a file that an older program made
 _HAS_COLUMN = "SELECT 1 FROM pragma_table_info('subject_key') WHERE name = 'biometric'"
 _INDEX_KEY = "SELECT wrapped FROM secret WHERE name = 'index'"
-_ADD_INDEX_KEY = "INSERT OR IGNORE INTO secret VALUES ('index', ?)"
-_SET_INDEX_KEY = "UPDATE secret SET wrapped = ? WHERE name = 'index'"
+_ADD_SECRETS = "INSERT OR IGNORE INTO secret VALUES ('kek', ?), ('index', ?)"
+_LOCKED = "SELECT wrapped, name FROM secret WHERE name IN ('kek', 'index') ORDER BY name DESC LIMIT 1"
+_PUT_WRAPPED = "INSERT INTO secret VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET wrapped = excluded.wrapped"
 _BY_SUBJECT = "SELECT ref, wrapped, biometric FROM subject_key WHERE subject = ? AND class = 'personal'"
 _BY_REF = "SELECT ref, wrapped, biometric FROM subject_key WHERE ref = ? AND class = 'personal'"
 _BY_REFS = "SELECT ref, wrapped, biometric FROM subject_key WHERE ref IN ({}) AND class = 'personal'"
@@ -80,18 +85,23 @@ _NOTE_ERASURE = "INSERT INTO erasure (subject, ref, extent, at, actor) VALUES (?
 _OPEN_ERASURES = "SELECT ref, extent, at, actor FROM erasure WHERE open ORDER BY at"
 _CLOSE_ERASURE = "UPDATE erasure SET open = 0 WHERE ref = ? AND extent = ? AND at = ?"
 _ERASED = "SELECT max(at) FROM erasure WHERE subject = ? AND extent = ?"
+_COUNT = "SELECT count(*) FROM subject_key"
 _ALL_KEYS = "SELECT subject, class, ref, wrapped, biometric FROM subject_key"
 _REWRAP = "UPDATE subject_key SET wrapped = ?, biometric = ? WHERE subject = ? AND class = ?"
 
 _PERSONAL: Final = b"subject key"
 _BIOMETRIC: Final = b"biometric key"
 _INDEX: Final = b"index secret"
+_KEK: Final = b"key-encryption key"
 
 _REF_RANDOM: Final = 10  # bytes of a ref, after six of time
 _REF_TIME: Final = (1 << 48) - 1
 
-Unlock: TypeAlias = Callable[[bytes], AESGCM]
-"""Gives the wrapping (the master key, ready for use) that opens this secret. Raises sqlite3.OperationalError."""
+Locked: TypeAlias = tuple[bytes, str]
+"""What the master key itself wraps, with its name: `kek`, or, in a file that has none, `index`."""
+
+Unlock: TypeAlias = Callable[[Locked], bytes]
+"""Gives the key that wraps the keys of subjects. Raises sqlite3.OperationalError."""
 
 
 class _Nonces:
@@ -199,8 +209,9 @@ class Vault:
         self._new: list[tuple[bytes, bytes, bytes, bytes, int]] = []
         self._touched = False  # since `begin`: keys were made, destroyed or rewrapped
         self._version: int | None = None
-        self._locked: bytes | None = None  # the secret as the master key of `_wrapping` wrapped it
-        self._wrapping: AESGCM
+        self._locked: Locked | None = None  # where `_kek` came from
+        self._kek: bytes
+        self._wrapping: AESGCM  # the same, ready for use
 
     def begin(self) -> None:
         """Begin a view of the keys, and take notice of what others did to them. Call it when the transaction on the
@@ -216,10 +227,11 @@ class Vault:
 
     def _follow_master(self) -> None:
         """Another process may have rewrapped the keys under a new master key."""
-        (wrapped,) = self._connection.execute(_INDEX_KEY).fetchone()
-        if wrapped != self._locked:
-            self._wrapping = self._unlock(wrapped)
-            self._locked = wrapped
+        locked = self._connection.execute(_LOCKED).fetchone()
+        if locked != self._locked:
+            self._kek = self._unlock(locked)
+            self._wrapping = AESGCM(self._kek)
+            self._locked = locked
 
     def commit(self) -> None:
         """Put new keys on disk. Call it before what they seal is committed. Raises sqlite3.Error."""
@@ -325,19 +337,26 @@ class Vault:
         """The main database has followed, and committed it."""
         self._connection.execute(_CLOSE_ERASURE, (erasure.ref, erasure.extent, erasure.at))
 
-    def rewrap(self, master: bytes) -> int:
-        """Wrap everything anew, under another master key; gives how many subjects have keys."""
+    def rewrap(self, master: bytes, *, whole: bool = False) -> int:
+        """Wrap the key-encryption key anew, under another master key; gives how many subjects have keys. `whole`: make
+        a fresh one, and wrap everything anew.
+        """
         self._touch()
-        old, self._wrapping = self._wrapping, AESGCM(master)
+        if whole or self._locked is None or self._locked[1] != "kek":
+            self._wrap_all(urandom(KEY_BYTES))
+        wrapped = _wrapped(AESGCM(master), self._nonces.take(), self._kek, _KEK)
+        self._connection.execute(_PUT_WRAPPED, ("kek", wrapped))
+        self._locked = (wrapped, "kek")
+        return int(self._connection.execute(_COUNT).fetchone()[0])
+
+    def _wrap_all(self, kek: bytes) -> None:
+        old, self._kek, self._wrapping = self._wrapping, kek, AESGCM(kek)
         self._cache.clear()
-        self._locked = self._wrap(self._index_secret, _INDEX)
-        self._connection.execute(_SET_INDEX_KEY, (self._locked,))
-        keys = self._connection.execute(_ALL_KEYS).fetchall()
-        for subject, kind, ref, wrapped, biometric in keys:
+        self._connection.execute(_PUT_WRAPPED, ("index", self._wrap(self._index_secret, _INDEX)))
+        for subject, kind, ref, wrapped, biometric in self._connection.execute(_ALL_KEYS).fetchall():
             personal = self._wrap(_unwrapped(old, wrapped, _PERSONAL + ref), _PERSONAL + ref)
             other = biometric and self._wrap(_unwrapped(old, biometric, _BIOMETRIC + ref), _BIOMETRIC + ref)
             self._connection.execute(_REWRAP, (personal, other, subject, kind))
-        return len(keys)
 
     def fingerprint(self, purpose: bytes, *parts: str) -> bytes:
         """A keyed hash (16 bytes): equal for equal parts, and tells nothing to who has not the secret."""
@@ -386,8 +405,11 @@ class Vault:
         return SubjectKey(ref, key, self._nonces, open_biometric if biometric is not None else None)
 
     def _wrap(self, key: bytes, place: bytes) -> bytes:
-        nonce = self._nonces.take()
-        return nonce + self._wrapping.encrypt(nonce, key, place)
+        return _wrapped(self._wrapping, self._nonces.take(), key, place)
+
+
+def _wrapped(wrapping: AESGCM, nonce: bytes, key: bytes, place: bytes) -> bytes:
+    return nonce + wrapping.encrypt(nonce, key, place)
 
 
 def _unwrapped(wrapping: AESGCM, wrapped: bytes, place: bytes) -> bytes:
@@ -436,37 +458,46 @@ class Keyring:
         """Whether keys.db is wrapped by this master key now."""
         connection = self._connect(self._path)
         try:
-            _unwrapped(AESGCM(master), connection.execute(_INDEX_KEY).fetchone()[0], _INDEX)
-        except InvalidTag:
-            return False
+            return _opened(master, connection.execute(_LOCKED).fetchone()) is not None
         finally:
             connection.close()
-        return True
 
     def _open_secret(self, connection: sqlite3.Connection) -> bytes:
         if connection.execute(_INDEX_KEY).fetchone() is None:
-            nonce, wrapping = urandom(NONCE_BYTES), AESGCM(self._master_keys()[0])
-            connection.execute(_ADD_INDEX_KEY, (nonce + wrapping.encrypt(nonce, urandom(KEY_BYTES), _INDEX),))
+            kek = urandom(KEY_BYTES)
+            locked = _wrapped(AESGCM(self._master_keys()[0]), urandom(NONCE_BYTES), kek, _KEK)
+            index = _wrapped(AESGCM(kek), urandom(NONCE_BYTES), urandom(KEY_BYTES), _INDEX)
+            connection.execute(_ADD_SECRETS, (locked, index))  # unless another process is first: both or none
         for _ in range(2):  # it may be rewrapped between our two looks
-            wrapped = connection.execute(_INDEX_KEY).fetchone()[0]  # another process may have been first
-            fitting = self._fitting(wrapped)
+            connection.execute("BEGIN")
+            locked, index = (connection.execute(sql).fetchone() for sql in (_LOCKED, _INDEX_KEY))
+            connection.execute("COMMIT")
+            fitting = self._fitting(locked)
             if fitting is not None:
-                return _unwrapped(fitting, wrapped, _INDEX)
+                return _unwrapped(AESGCM(fitting), index[0], _INDEX)
         raise misfit(self._path, "S002", "does not open with this master key; use the one it was made with")
 
-    def _fitting(self, wrapped: bytes) -> AESGCM | None:
-        for master in self._master_keys():
-            wrapping = AESGCM(master)
-            with suppress(InvalidTag):
-                _unwrapped(wrapping, wrapped, _INDEX)
-                return wrapping
-        return None
+    def _fitting(self, locked: Locked) -> bytes | None:
+        return next((kek for master in self._master_keys() if (kek := _opened(master, locked)) is not None), None)
 
-    def _unlock(self, wrapped: bytes) -> AESGCM:
-        wrapping = self._fitting(wrapped)
-        if wrapping is None:
+    def _unlock(self, locked: Locked) -> bytes:
+        try:
+            kek = self._fitting(locked)
+        except (ConfigurationError, OSError) as error:  # while we run it is trouble of the store, which may pass
+            raise sqlite3.OperationalError(f"no master key can be read: {error}") from error
+        if kek is None:
             raise sqlite3.OperationalError("keys.db has another master key by now: restart with that one")
-        return wrapping
+        return kek
+
+
+def _opened(master: bytes, locked: Locked) -> bytes | None:
+    """The key that wraps the keys of subjects; None: this master key does not open it."""
+    wrapped, name = locked
+    try:
+        opened = _unwrapped(AESGCM(master), wrapped, _KEK if name == "kek" else _INDEX)
+    except InvalidTag:
+        return None
+    return opened if name == "kek" else master
 
 
 def misfit(path: Path, code: str, message: str) -> ConfigurationError:

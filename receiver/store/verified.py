@@ -30,10 +30,16 @@ def load(path: Path) -> Verified | None:
     """What an earlier verification left; None where there was none, or it cannot be read."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        known = Known(int(said["size"]), base64.b64decode(said["root"], validate=True))
-        return Verified(known, int(said["log_bytes"]), str(said["log_sha256"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        known = Known(_number(said["size"]), base64.b64decode(said["root"], validate=True))
+        return Verified(known, _number(said["log_bytes"]), str(said["log_sha256"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError("not a size")
+    return value
 
 
 def save(path: Path, verified: Verified) -> None:

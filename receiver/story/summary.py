@@ -78,7 +78,7 @@ def _what_was_done(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _who_took_part(people: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     told = list(dict.fromkeys(f"{deed['actor']} {deed['words']}: {deed['what']}" for deed in people))
-    yield f"By hand: {'; '.join(told)}." if told else "Nobody acted by hand here: all was done by the policy."
+    yield f"By hand: {'; '.join(told)}." if told else "Nobody acted by hand in Hookwarden."
 
 
 def _what_is_gone(document: Mapping[str, Any]) -> Iterator[str]:

@@ -7,13 +7,13 @@ status, event_id, how}] · `labels` · `policies` [{name, sha256, author, uses [
 actor, event_id, action_id, outcome, words, signed}] · `more_entries` · `checkpoint` {origin, size, root} or null.
 
 An event: `event_id`, `parent_id`, `received_at`, `type`, `status`, `source`, `vendor`, `deliveries`, `verified`
-{method, signed_at} or null, `stale`, `echo` (null: erased), `erased` (what of it is gone), `tags` [{tag, words,
-feature, severity}], `idx`, `decisions`, `actions`, `reviews`. A decision: `at`, `actor`, `idx`, `outcome`, `policy`
-{name, sha256, mode}, `status`, `reason`, `erased`, `let` [{name, expr, value, line, inputs, missing}], `rules` [{id,
-description, tags, fired, words, mode, line, stop, conditions}]. A condition: `expr`, `line`, `value` (null:
-undecided), `decided` (whether it made the rule come out as it did), `inputs` [{path, words, value}], `missing`,
-`would_change` (`policy/would_change.py`) or null, with `would_change_words`. An action: as over HTTP, with `words`,
-`entries` and a `result` cut down to what matters. Times are ISO 8601 in UTC. Links and images are left out.
+{method, signed_at, unsigned: null, or words for it} or null, `stale`, `echo` (null: erased), `erased` (what of it is
+gone), `tags` [{tag, words, feature, severity}], `idx`, `decisions`, `actions`, `reviews`. A decision: `at`, `actor`,
+`idx`, `outcome`, `policy` {name, sha256, mode}, `status`, `reason`, `erased`, `let` [{name, expr, value, line, inputs,
+missing}], `rules` [{id, description, tags, fired, words, mode, line, stop, conditions}]. A condition: `expr`, `line`,
+`value` (null: undecided), `decided` (whether it made the rule come out as it did), `inputs` [{path, words, value}],
+`missing`, `would_change` (`policy/would_change.py`) or null, with `would_change_words`. An action: as over HTTP, with
+`words`, `entries` and a `result` cut down to what matters. Times are ISO 8601 in UTC. Links and images are left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,17 @@ from receiver.links import without_links
 from receiver.policy.would_change import decides, explained_again
 from receiver.story.gather import Material, Version
 from receiver.story.summary import summary
-from receiver.story.words import ATTEMPTS, DEEDS, STATES, VERDICTS, change_words, entry_words, path_words, tag_words
+from receiver.story.words import (
+    ATTEMPTS,
+    DEEDS,
+    STATES,
+    UNSIGNED,
+    VERDICTS,
+    change_words,
+    entry_words,
+    path_words,
+    tag_words,
+)
 
 FORMAT: Final = "hookwarden.explanation.v1"
 _LONGEST = 200  # characters of a text in what came back
@@ -97,7 +107,7 @@ def _event(event: Mapping[str, Any], material: Material, index: _Index) -> dict[
     names = ("event_id", "parent_id", "received_at", "type", "status", "source", "vendor", "deliveries")
     return {
         **{name: item[name] for name in names},
-        "verified": {name: receipt[name] for name in ("method", "signed_at")} if receipt else None,
+        "verified": _verified(receipt) if receipt else None,
         "stale": document.get("stale"),
         "echo": document.get("echo"),
         "erased": _erased_parts(event),
@@ -107,6 +117,12 @@ def _event(event: Mapping[str, Any], material: Material, index: _Index) -> dict[
         "actions": [_action(action, index) for action in event["actions"]],
         "reviews": [_review(each, index) for each in material.life["reviews"] if each["event_id"] == event_id],
     }
+
+
+def _verified(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """How the delivery proved itself, or that nobody signed it."""
+    told = {name: receipt[name] for name in ("method", "signed_at")}
+    return {**told, "unsigned": UNSIGNED.get(receipt["method"])}
 
 
 def _erased_parts(event: Mapping[str, Any]) -> list[str]:
@@ -273,9 +289,11 @@ def _people(events: Iterable[Mapping[str, Any]], entries: Iterable[Mapping[str, 
                 what = f"case in queue {review['queue']} (rule {review['rule']})"
                 done.append({**deed, "words": DEEDS["resolve"], "what": what, "idx": review["resolved_idx"]})
     for entry in entries:
-        if entry["kind"] == "operator" and entry["content"].get("facts", {}).get("act") == "replay":
-            deed = {"at": entry["at"], "actor": entry["actor"], "act": "replay", "words": DEEDS["replay"]}
-            done.append({**deed, "what": f"event {entry['event_id']}", "reason": None, "idx": entry["idx"]})
+        act = entry["content"].get("facts", {}).get("act")
+        if entry["kind"] == "operator" and act in ("replay", "call"):
+            what = f"event {entry['event_id']}" if act == "replay" else entry["type"]
+            deed = {"at": entry["at"], "actor": entry["actor"], "act": act, "words": DEEDS[act]}
+            done.append({**deed, "what": what, "reason": None, "idx": entry["idx"]})
     return sorted(done, key=lambda deed: deed["at"])
 
 

@@ -48,6 +48,10 @@ ATTEMPTS: Final[Mapping[str | None, str]] = {
     "lost": "interrupted: whether it took effect was not known",
     None: "under way",
 }
+UNSIGNED: Final[Mapping[str, str]] = {  # by the method of a receipt
+    "none": "NOT SIGNED: nothing proves who sent it",
+    "static": "NOT SIGNED: a shared header, no signature",
+}
 DEEDS: Final[Mapping[str, str]] = {
     "retry": "had it sent again",
     "discard": "gave it up",
@@ -55,6 +59,7 @@ DEEDS: Final[Mapping[str, str]] = {
     "reject": "rejected it",
     "resolve": "closed the case",
     "replay": "had the event decided again",
+    "call": "called",
 }
 _ENTRIES: Final[Mapping[tuple[str, str | None], str]] = {
     ("event", None): "an event came in and was stored",

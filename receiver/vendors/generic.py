@@ -6,11 +6,11 @@ not cost an event. Numbers stand for ids too. Times are Unix seconds or ISO 8601
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from receiver.contract import Event, EventDocument, JsonObject, JsonValue, WarningDocument
+from receiver.vendors.empty import empty_document, said, unix_seconds
 
 Reading: TypeAlias = Callable[[JsonObject], Mapping[str, JsonValue]]
 """payload -> the fields that the map names, None where there is nothing. Raises nothing."""
@@ -23,10 +23,6 @@ FIELDS = (*TEXTS, *IDS, *TIMES, "tags")
 
 _MAX_SECONDS = 2**53  # beyond it a number is no time
 _MAX_ID_DIGITS = 40
-_ISO = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
-    r"(?:Z|([+-])([0-9]{2}):?([0-9]{2}))"
-)
 
 
 def normaliser(read: Reading) -> Callable[[str, JsonObject], Event]:
@@ -48,12 +44,11 @@ normalise = normaliser(lambda _: {})
 def _document(
     source: str, found: Mapping[str, JsonValue], vendor_event_id: str | None, created_at: int | None
 ) -> EventDocument:
-    texts = {name: _text(found.get(name)) for name in TEXTS}
+    texts = {name: said(found.get(name)) for name in TEXTS}
     ids = {name: _id(found.get(name)) for name in IDS}
     tags = _tags(found.get("tags"))
     return {
-        "source": source,
-        "vendor": "generic",
+        **empty_document(source, "generic"),
         "vendor_event_id": vendor_event_id,
         "type": texts["type"] or "unknown",
         "session_id": ids["session_id"],
@@ -67,29 +62,15 @@ def _document(
         "country": texts["country"],
         "warnings": [_warning(tag) for tag in tags],
         "tags": tags,
-        "severity_max": None,
-        "liveness": None,
-        "face_match": None,
-        "matches": [],
-        "document": None,
-        "ip": None,
-        "aml": None,
         "phone": texts["phone"],
         "email": texts["email"],
-        "images": None,
-        "stale": False,
-        "echo": False,
     }
-
-
-def _text(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _id(value: JsonValue) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MAX_ID_DIGITS:
         return str(value)
-    return _text(value)
+    return said(value)
 
 
 def _tags(value: JsonValue) -> list[str]:
@@ -103,23 +84,7 @@ def _warning(tag: str) -> WarningDocument:
 
 def _seconds(value: JsonValue) -> int | None:
     if isinstance(value, str):
-        return _iso_seconds(value)
+        return unix_seconds(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MAX_SECONDS:
         return None
     return int(value)
-
-
-def _iso_seconds(text: str) -> int | None:
-    """Unix seconds of an ISO 8601 time with a zone, proleptic Gregorian; this room has no calendar of its own."""
-    match = _ISO.fullmatch(text)
-    if not match:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
-        return None
-    shifted = year - (month <= 2)  # years that begin in March have their leap day last
-    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + day_of_year - 719468
-    offset = (int(match[8]) * 60 + int(match[9])) * (-60 if match[7] == "-" else 60) if match[7] else 0
-    seconds = days * 86400 + hour * 3600 + minute * 60 + second - offset
-    return seconds if seconds >= 0 else None

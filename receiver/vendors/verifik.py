@@ -6,7 +6,7 @@ body.
 
 `session_id` is `object._id`: what the event is about, which only in `app_registration_` events is a person's whole way
 through. Only their status is put in Didit's words: COMPLETED_WITHOUT_KYC is In Review, never Approved; other statuses
-stand as sent, because a completed step is no approval. `updatedAt`, where it is ISO 8601 in UTC, orders the events.
+stand as sent, because a completed step is no approval. `updatedAt`, an ISO 8601 time with a zone, orders the events.
 
 Facts: Verifik's documentation (docs.verifik.co and its public sources), state of 2026-11. Payloads may hold face images
 and templates as text: none is put into the event.
@@ -15,11 +15,9 @@ and templates as text: none is put into the event.
 from __future__ import annotations
 
 import hashlib
-import re
-from calendar import timegm
 
 from receiver.contract import Event, EventDocument, JsonObject, JsonValue, WarningDocument
-from receiver.vendors.empty import empty_document, said
+from receiver.vendors.empty import empty_document, said, unix_seconds
 
 _STATUSES = {
     "COMPLETED": "Approved",
@@ -30,10 +28,6 @@ _STATUSES = {
     "ONGOING": "In Progress",
     "EXPIRED": "Expired",
 }
-_UTC = re.compile(
-    r"(19[7-9]\d|2\d{3})-(0[1-9]|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.\d{1,9})?(?:Z|\+00:00)\Z",
-    re.ASCII,
-)
 _TOO_LOW = "biometrics_liveness_score_not_acceptable"
 _NOT_LIVE = "biometric_validation_liveness_failed"
 
@@ -52,7 +46,7 @@ def normalise(source: str, payload: JsonObject) -> Event:
         "tags": [warning["tag"] for warning in warnings],
         "severity_max": "error" if warnings else None,
     }
-    return Event(document, payload, _seconds(subject.get("updatedAt")), _key(kind, subject))
+    return Event(document, payload, unix_seconds(said(subject.get("updatedAt")) or ""), _key(kind, subject))
 
 
 def _status(kind: str, subject: JsonObject) -> str | None:
@@ -87,12 +81,6 @@ def _key(kind: str | None, subject: JsonObject) -> str:
     if None in parts:
         return ""
     return "sha256:" + hashlib.sha256("\n".join(map(str, parts)).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _seconds(value: JsonValue) -> int | None:
-    """Whole Unix seconds of a time such as `2026-11-20T09:30:00.123Z`; None for any other form."""
-    found = _UTC.match(value) if isinstance(value, str) else None
-    return timegm(tuple(map(int, found.groups()))) if found else None
 
 
 def _is_number(value: JsonValue) -> bool:

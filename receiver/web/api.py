@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,12 +13,14 @@ from receiver.deeds import ACTION_DEEDS, act
 from receiver.errors import NotFound, Unusable
 from receiver.jsontext import read_object
 from receiver.links import without_links
+from receiver.record import undecidable
 from receiver.store.port import Page, Reader
 from receiver.web.access import leave_access
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller
 from receiver.web.body import read_body
 from receiver.web.guard import Guard, only_known, whole_number
+from receiver.web.reading import read
 from receiver.wiring import System
 
 MAX_LIMIT = 500
@@ -49,17 +49,10 @@ class Api:
             Route("/api/rejects", self._guard("read", self._rejects)),
         ]
 
-    async def _read(self, ask: Callable[[Reader], Any]) -> Any:
-        def run() -> Any:
-            with self._system.store.read() as reader:
-                return ask(reader)
-
-        return await run_in_threadpool(run)
-
     async def _page(self, request: Request, ask: Callable[[Reader, str | None, int], Page], *known: str) -> Response:
         only_known(request, "after", "limit", *known)
         after, limit = request.query_params.get("after"), whole_number(request, "limit", 50, MAX_LIMIT)
-        page: Page = await self._read(lambda reader: ask(reader, after, limit))
+        page = await read(self._system, lambda reader: ask(reader, after, limit))
         return JsonAnswer({"items": page.items, "next": page.next})
 
     async def _events(self, request: Request, caller: Caller) -> Response:
@@ -76,21 +69,24 @@ class Api:
 
     async def _event(self, request: Request, caller: Caller) -> Response:
         event_id = request.path_params["event_id"]
-        document = await self._read(lambda reader: reader.event(event_id, raw=caller.may("read_raw")))
+        document = await read(self._system, lambda reader: reader.event(event_id, raw=caller.may("read_raw")))
         if document is not None and document.get("raw") is not None:
             await leave_access(self._system, caller, "body", event_id=event_id)
         return _shown(document, caller, f"event {event_id}")
 
     async def _replay(self, request: Request, caller: Caller) -> Response:
         event_id, at = request.path_params["event_id"], self._system.clock()
-        decision = await self._system.store.run(
-            lambda tx: self._system.recorder.replay(tx, event_id, f"token:{caller.name}", at)
-        )
+        try:
+            decision = await self._system.store.run(
+                lambda tx: self._system.recorder.replay(tx, event_id, f"token:{caller.name}", at)
+            )
+        except NotFound:
+            raise await read(self._system, lambda reader: undecidable(reader, event_id)) from None
         return JsonAnswer({"event_id": event_id, "outcome": decision.outcome})
 
     async def _session(self, request: Request, caller: Caller) -> Response:
         session_id = request.path_params["session_id"]
-        document = await self._read(lambda reader: reader.session(session_id))
+        document = await read(self._system, lambda reader: reader.session(session_id))
         return _shown(document, caller, "session of this id")
 
     async def _actions(self, request: Request, caller: Caller) -> Response:
@@ -109,7 +105,7 @@ class Api:
         return await self._action_now(request.path_params["action_id"], caller)
 
     async def _action_now(self, action_id: str, caller: Caller) -> Response:
-        return _shown(await self._read(lambda reader: reader.action(action_id)), caller, f"action {action_id}")
+        return _shown(await read(self._system, lambda reader: reader.action(action_id)), caller, f"action {action_id}")
 
     async def _act(self, request: Request, caller: Caller) -> Response:
         """Retry and discard are the operator's, approve and reject also the analyst's."""

@@ -67,6 +67,16 @@ def only_known(request: Request, *known: str) -> None:
         raise Unusable(f"unknown parameter {min(unknown)!r}; known: {', '.join(known)}")
 
 
+def entry_number(request: Request) -> int:
+    """The `idx` of a path: checked here and not by the router, which would fail on numbers that Python does not read.
+    Raises NotFound.
+    """
+    text: str = request.path_params["idx"]
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise NotFound("no entry of this number")
+    return int(text)
+
+
 def whole_number(request: Request, name: str, default: int, most: int) -> int:
     """A query parameter from 1 to `most`. Raises Unusable."""
     text = request.query_params.get(name, str(default))

@@ -6,8 +6,7 @@ Anybody with a token that may read can follow the log, check that it only grows,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -20,7 +19,8 @@ from receiver.proofs import covering, entry_document
 from receiver.store.port import Reader
 from receiver.web.answers import JsonAnswer
 from receiver.web.auth import Caller
-from receiver.web.guard import Guard
+from receiver.web.guard import Guard, entry_number
+from receiver.web.reading import read
 from receiver.wiring import System
 
 # level or `entries`, number in groups of three digits of which all but the last have an x, width of a partial tile
@@ -39,15 +39,14 @@ class ProofsApi:
     def routes(self) -> list[Route]:
         """The routes, to stand before the rest of `/api/audit`."""
         return [
-            Route("/api/audit/{idx:int}/proof", self._guard("read", self._proof)),
+            Route("/api/audit/{idx}/proof", self._guard("read", self._proof)),
             Route("/log/checkpoint", self._guard("read", self._checkpoint)),
             Route("/log/tile/{path:path}", self._guard("read", self._tile)),
         ]
 
     async def _proof(self, request: Request, caller: Caller) -> Response:
         """Signs a checkpoint now if none covers the entry yet."""
-        idx: int = request.path_params["idx"]
-        return JsonAnswer(await run_in_threadpool(entry_document, self._system.store, idx))
+        return JsonAnswer(await run_in_threadpool(entry_document, self._system.store, entry_number(request)))
 
     async def _checkpoint(self, request: Request, caller: Caller) -> Response:
         def newest() -> str:
@@ -67,17 +66,10 @@ class ProofsApi:
         number = int(re.sub("[x/]", "", found[2]))
         if found[2] != tile_path(number):
             raise NotFound(f"the tile of that number is {found[1]}/{tile_path(number)}")
-        content = await self._read(lambda reader: _content(reader, found[1], number, width))
+        content = await read(self._system, lambda reader: _content(reader, found[1], number, width))
         if not content:
             raise NotFound("the log has no such tile, or not so much of it; or its entries were pruned")
         return Response(content, media_type="application/octet-stream", headers=_KEPT_FOR_GOOD)
-
-    async def _read(self, ask: Callable[[Reader], Any]) -> Any:
-        def run() -> Any:
-            with self._system.store.read() as reader:
-                return ask(reader)
-
-        return await run_in_threadpool(run)
 
 
 def tile_path(number: int) -> str:

@@ -6,9 +6,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -20,7 +19,8 @@ from receiver.errors import NotFound, StoreUnavailable, Unusable
 from receiver.store.port import Reader
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller
-from receiver.web.guard import Guard, only_known, whole_number
+from receiver.web.guard import Guard, entry_number, only_known, whole_number
+from receiver.web.reading import read
 from receiver.wiring import System
 
 MAX_LIMIT: Final = 500
@@ -47,13 +47,6 @@ class RecordApi:
             Route("/api/audit/{idx}", self._guard("read", self._entry)),
         ]
 
-    async def _read(self, ask: Callable[[Reader], Any]) -> Any:
-        def run() -> Any:
-            with self._system.store.read() as reader:
-                return ask(reader)
-
-        return await run_in_threadpool(run)
-
     def _asked(self, request: Request) -> Search:
         return parse(request.query_params.get("q", ""), self._system.configuration.settings.audit.queries)
 
@@ -61,25 +54,23 @@ class RecordApi:
         only_known(request, "after", "limit", "q")
         after, limit = request.query_params.get("after"), whole_number(request, "limit", 50, MAX_LIMIT)
         search = self._asked(request)
-        page = await self._read(lambda reader: reader.audit(search, after, limit))
+        page = await read(self._system, lambda reader: reader.audit(search, after, limit))
         return JsonAnswer({"items": page.items, "next": page.next})
 
     async def _counts(self, request: Request, caller: Caller) -> Response:
         only_known(request, "q", "by")
         by = [name for name in request.query_params.get("by", "").split(",") if name]
         search = self._asked(request)
-        counts, whole = await self._read(lambda reader: reader.audit_counts(search, by, MAX_COUNTED))
+        counts, whole = await read(self._system, lambda reader: reader.audit_counts(search, by, MAX_COUNTED))
         return JsonAnswer({"items": counts, "complete": whole})
 
     async def _entry(self, request: Request, caller: Caller) -> Response:
-        text = request.path_params["idx"]
-        if not (text.isascii() and text.isdigit() and len(text) <= 18):
-            raise NotFound("no entry of this number")
-        entry, first = await self._read(lambda reader: (reader.audit_entry(int(text)), reader.first_idx()))
-        if entry is None and int(text) < first:
-            return error(410, "pruned", f"entry {text} was pruned: the record begins at {first} (search kind:prune)")
+        idx = entry_number(request)
+        entry, first = await read(self._system, lambda reader: (reader.audit_entry(idx), reader.first_idx()))
+        if entry is None and idx < first:
+            return error(410, "pruned", f"entry {idx} was pruned: the record begins at {first} (search kind:prune)")
         if entry is None:
-            raise NotFound(f"no entry {text}")
+            raise NotFound(f"no entry {idx}")
         return JsonAnswer(entry)
 
     async def _stream(self, request: Request, caller: Caller) -> Response:
@@ -93,7 +84,7 @@ class RecordApi:
             return error(503, "unavailable", "the server is draining", {"retry-after": "5"})
         if self._streams >= MAX_STREAMS:
             return error(429, "too_many", f"{MAX_STREAMS} streams are open already", {"retry-after": "10"})
-        last = int(given) if given is not None else await self._read(lambda reader: reader.tree_size() - 1)
+        last = int(given) if given is not None else await read(self._system, lambda reader: reader.tree_size() - 1)
         self._streams += 1
         return _EventStream(self._events(request, search, last), self._closed)
 
@@ -106,7 +97,7 @@ class RecordApi:
         spoke = loop.time()
         while not (self._system.draining or await request.is_disconnected()):
             try:
-                items, last, more = await self._read(partial(_news, search=search, last=last))
+                items, last, more = await read(self._system, partial(_news, search=search, last=last))
             except StoreUnavailable:  # the client comes back with the last index that it has
                 return
             for item in items:

@@ -21,6 +21,7 @@ from receiver.web.access import leave_access
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller
 from receiver.web.guard import Guard, only_known
+from receiver.web.reading import read
 from receiver.wiring import System
 
 # strangers wrote parts of the page: whatever it holds, a browser loads nothing, runs nothing and keeps nothing
@@ -58,13 +59,10 @@ class StoryApi:
         kind = _wanted(request.headers.get("accept", "*/*"))
         if kind is None:
             return error(406, "not_acceptable", f"this can be had as {_JSON} and as {_HTML}")
-        material = await run_in_threadpool(self._gathered, session_id, event_id)
+        verifier = self._system.store.verifier
+        material = await read(self._system, lambda reader: gather(reader, verifier, session_id, event_id))
         await leave_access(self._system, caller, "explanation", event_id=event_id, session_id=session_id)
         return await run_in_threadpool(self._answer, material, caller, kind, audience)
-
-    def _gathered(self, session_id: str | None, event_id: str | None) -> Material:
-        with self._system.store.read() as reader:
-            return gather(reader, self._system.store.verifier, session_id, event_id)
 
     def _answer(self, material: Material, caller: Caller, kind: str, audience: str) -> Response:
         document: JsonObject = told(material, iso(self._system.clock()), f"token:{caller.name}")

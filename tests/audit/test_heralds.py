@@ -9,19 +9,21 @@ import hmac
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from handlers.post import post
+from handlers.targets import Hook as Sending
 from receiver.audit.note import open_checkpoint
-from receiver.heralds import Heralds, ToStdout, heralds, signing_key
-from receiver.settings import CheckpointSettings
+from receiver.errors import ConfigurationError
+from receiver.heralds import Heralds, ToStdout, heralds
+from receiver.outgoing import open_sink
+from receiver.settings import CheckpointSettings, Settings
 from receiver.store.sqlite.store import SqliteStore, open_store
-from tests.support.receiver import await_that, running, session_event
+from tests.support.receiver import await_that, running, session_event, write_configuration
 from tests.support.store_samples import NOW, new_event, put
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes ...").decode()
@@ -64,8 +66,8 @@ def hook() -> Iterator[str]:
     thread.join()
 
 
-def built(store: SqliteStore, **places: Any) -> Heralds:
-    return heralds(CheckpointSettings.model_validate({"every": 0.05, **places}), store, post)
+def built(store: SqliteStore, webhook: Sending | None = None, **places: Any) -> Heralds:
+    return heralds(CheckpointSettings.model_validate({"every": 0.05, **places}), store, webhook)
 
 
 def is_newest(store: SqliteStore, message: dict[str, Any]) -> bool:
@@ -103,18 +105,34 @@ async def test_syslog_receives_each_checkpoint_once(store: SqliteStore, tmp_path
 
 async def test_a_webhook_is_signed_and_tried_again(store: SqliteStore, hook: str) -> None:
     Hook.failing = 2
-    telling = asyncio.create_task(built(store, webhook={"url": hook, "secret": SECRET}).run())
+    sending = Sending("checkpoints", hook, SECRET)
+    telling = asyncio.create_task(built(store, sending).run())
     await asyncio.to_thread(await_that, lambda: len(Hook.seen) >= 3)
-    await asyncio.sleep(0.2)
+    with store.read() as reader:
+        first = reader.checkpoint()
+    await asyncio.to_thread(put, store, new_event())
+    store.submit(lambda tx: tx.ask_checkpoint())
+    await asyncio.to_thread(await_that, lambda: len(Hook.seen) >= 4)
     telling.cancel()
-    assert len(Hook.seen) == 3  # taken at last, and not sent again
-    headers, body = Hook.seen[-1]
+    await asyncio.wait([telling])
+    await sending.close()
+    notes = [json.loads(body)["data"]["checkpoint"] for _, body in Hook.seen]
+    assert notes[:3] == [first] * 3
+    assert notes[3] != first  # it was taken at last, and not sent again
+    for headers, body in Hook.seen:
+        assert_signed(headers, body)
+    names = [headers["webhook-id"] for headers, _ in Hook.seen]
+    assert len(set(names[:3])) == 1
+    assert names[3] != names[0]
+    assert is_newest(store, json.loads(Hook.seen[-1][1])["data"])
+
+
+def assert_signed(headers: Mapping[str, str], body: bytes) -> None:
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(b"a secret of 24 bytes ...", signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
-    assert len({headers["webhook-id"] for headers, _ in Hook.seen}) == 1
+    assert headers["content-type"] == "application/json"
     assert json.loads(body)["type"] == "checkpoint.signed"
-    assert is_newest(store, json.loads(body)["data"])
 
 
 async def test_a_place_that_is_down_hinders_no_other(
@@ -132,9 +150,14 @@ async def test_without_places_nothing_is_done(store: SqliteStore) -> None:
     assert ToStdout.name == "stdout"
 
 
-def test_a_secret_without_its_prefix_is_taken_as_it_is() -> None:
-    assert signing_key("plain text") == b"plain text"
-    assert signing_key(SECRET) == b"a secret of 24 bytes ..."
+@pytest.mark.parametrize("secret", ["plain text of thirty characters", "whsec_QUJD", "${WATCH_SECRET}"])
+def test_a_secret_that_is_none_signs_nothing(tmp_path: Path, secret: str) -> None:
+    document = write_configuration(tmp_path).read_text()
+    sections = {"checkpoints": {"webhook": {"url": "http://127.0.0.1:9/", "secret": secret}}}
+    settings = Settings.model_validate({**json.loads(document), "audit": sections})
+    with pytest.raises(ConfigurationError, match="`audit: checkpoints: webhook:` must be `whsec_`") as raised:
+        open_sink(settings, tmp_path / "config.yaml")
+    assert secret not in str(raised.value)
 
 
 def test_a_server_that_ends_has_sent_its_last_state(tmp_path: Path, hook: str) -> None:

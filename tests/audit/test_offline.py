@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import subprocess
 import sys
@@ -18,8 +19,11 @@ from receiver.audit.note import Verifier, open_checkpoint
 from receiver.audit.offline import CheckFailed, NotReadable, check
 from receiver.audit.prove import as_tlog_proof, growth_proof
 from receiver.cli.exporting import _Entries
+from receiver.erasing import Wanted, erase, find
 from receiver.proofs import covering, entry_document
 from receiver.store.sqlite.store import SqliteStore
+from tests.support.processes import run
+from tests.support.store_samples import NOW
 from tests.support.tampering import filled, notes_in
 
 # Python as it comes, with cryptography (and what that needs): whatever else is asked for is not there.
@@ -101,7 +105,7 @@ def test_a_forged_proof_does_not_hold(store: SqliteStore, forgery: str) -> None:
     original = json.dumps(document)
     FORGED[forgery](document)
     assert json.dumps(document) != original
-    with pytest.raises(CheckFailed):
+    with pytest.raises((CheckFailed, NotReadable)):
         check(lines_of(document), store.verifier)
     with pytest.raises((CheckFailed, NotReadable)):
         check(as_tlog_proof(document).splitlines(keepends=True), store.verifier)
@@ -205,3 +209,166 @@ def test_all_notes_of_the_log_open(store: SqliteStore, tmp_path: Path) -> None:
 )
 def test_what_an_export_leaves_in_the_record_names_nobody(query: str, kept: str) -> None:
     assert without_names(query) == kept
+
+
+def unreadable(text: str, key: Verifier | None) -> str:
+    """Why a text is refused; it must be with one of the two words, and never with a traceback."""
+    with pytest.raises((CheckFailed, NotReadable)) as refused:
+        check(io.StringIO(text, newline="\n"), key)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "index", ["abc", "4_", "+4", "0_4", "04", " 4", "4 ", "\u0664", "-4", "", "4.0", "9" * 5000, "9" * 19]
+)
+def test_an_index_is_written_in_one_way(store: SqliteStore, index: str) -> None:
+    text = as_tlog_proof(entry_document(store, 4))
+    assert check(text.splitlines(keepends=True), store.verifier)
+    unreadable(text.replace("\nindex 4\n", f"\nindex {index}\n"), store.verifier)
+
+
+@pytest.mark.parametrize("name", ["index ", "extra "])
+def test_a_line_of_a_proof_stands_once_and_in_its_place(store: SqliteStore, name: str) -> None:
+    lines = as_tlog_proof(entry_document(store, 4)).splitlines(keepends=True)
+    (at,) = (at for at, line in enumerate(lines) if line.startswith(name))
+    for other in ([*lines[:at], lines[at], *lines[at:]], [*lines[:at], *lines[at + 1 :]], [lines[0], *lines[3:0:-1]]):
+        unreadable("".join(other), store.verifier)
+
+
+def doubled(lines: list[str], at: int, member: str) -> list[str]:
+    """A member twice in one object, of which JSON readers take the last."""
+    return [*lines[:at], lines[at].replace("{", f"{{{member},", 1), *lines[at + 1 :]]
+
+
+STRICT: dict[str, Any] = {
+    "not a number": lambda d: d.update(idx="4"),
+    "true": lambda d: d.update(idx=True),
+    "a fraction": lambda d: d.update(idx=4.0),
+    "another size": lambda d: d.update(size=d["size"] - 1),
+    "no size": lambda d: d.pop("size"),
+    "a member more": lambda d: d.update(verified_by="a notary"),
+    "a proof that is text": lambda d: d.update(proof="".join(d["proof"])),
+    "a surrogate in the note": lambda d: d.update(checkpoint="\ud800" + d["checkpoint"]),
+    "a surrogate in a signature": lambda d: d.update(checkpoint=d["checkpoint"].replace("\u2014 ", "\u2014 \ud800")),
+    "no note": lambda d: d.update(checkpoint=None),
+    "base64 with other last bits": lambda d: d["proof"].__setitem__(0, d["proof"][0][:-2] + "/="),
+    "deep": lambda d: d.update(idx=json.loads("[" * 500 + "]" * 500)),
+}
+
+
+@pytest.mark.parametrize("name", STRICT)
+@pytest.mark.parametrize("indent", [1, None])
+def test_a_proof_says_nothing_that_is_not_proved(store: SqliteStore, name: str, indent: int | None) -> None:
+    document = entry_document(store, 4)
+    assert check((json.dumps(document, indent=indent) + "\n").splitlines(keepends=True), store.verifier)
+    STRICT[name](document)
+    unreadable(json.dumps(document, indent=indent) + "\n", store.verifier)
+
+
+def test_no_line_end_but_a_line_feed_no_member_twice_and_nothing_behind(store: SqliteStore) -> None:
+    text = json.dumps(entry_document(store, 4)) + "\n"
+    assert "names a member twice" in unreadable("".join(doubled([text], 0, '"idx": 5')), store.verifier)
+    assert "carriage return" in unreadable(text.replace("\n", "\r\n"), store.verifier)
+    assert "stands after" in unreadable(text + "{}\n", store.verifier)
+    tlog = as_tlog_proof(entry_document(store, 4))
+    assert "carriage return" in unreadable(tlog.replace("\n", "\r\n"), store.verifier)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"format":' + "[" * 100_000, '{\n"a":' + "9" * 5000 + "}\n", "\ud800"]
+)
+def test_what_is_made_to_break_a_reader_is_refused(store: SqliteStore, text: str) -> None:
+    unreadable(text, store.verifier)
+
+
+EXPORTED: dict[str, Any] = {
+    "another size": lambda lines: changed(lines, 0, size=1),
+    "another origin": lambda lines: changed(lines, 0, origin="elsewhere"),
+    "a head with more": lambda lines: changed(lines, 0, complete=True),
+    "another key beside": lambda lines: changed(lines, 0, vkey="log.example+00000000+AAAA"),
+    "a key that no one can write": lambda lines: changed(lines, 0, vkey="\ud800+00000000+AAAA"),
+    "an entry with more": lambda lines: changed(lines, 2, said="2026-11-21"),
+    "an entry that ends": lambda lines: changed(lines, 2, end=1),
+    "an end that is true": lambda lines: [lines[0], lines[1], '{"end":true}\n'],
+    "an end with more": lambda lines: [*lines[:-1], lines[-1].replace("}", ',"idx":1}')],
+    "an end that is a fraction": lambda lines: [*lines[:-1], lines[-1].replace("}", ".0}")],
+    "an index twice": lambda lines: doubled(lines, 2, '"idx":0'),
+    "a size twice": lambda lines: doubled(lines, 0, '"size":0'),
+    "an empty line, then more": lambda lines: [*lines, "\n", lines[2]],
+    "carriage returns": lambda lines: [line.replace("\n", "\r\n") for line in lines],
+    "a long line": lambda lines: [lines[0], " " * 1_000_001 + lines[1], *lines[2:]],
+    "not whole nor selected": lambda lines: changed(lines, 0, whole=1),
+}
+
+
+@pytest.mark.parametrize("query", ["", "kind:decision"])
+@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("keyed", [True, False])
+def test_an_export_says_nothing_that_is_not_proved(store: SqliteStore, name: str, query: str, keyed: bool) -> None:
+    lines = exported(store, query)
+    unreadable("".join(EXPORTED[name](lines)), store.verifier if keyed else None)
+
+
+def test_an_export_of_all_names_no_search(store: SqliteStore) -> None:
+    unreadable("".join(changed(exported(store), 0, query="tag:A")), store.verifier)
+
+
+def test_a_selection_says_what_it_does_not_prove(store: SqliteStore) -> None:
+    limit = "not proved: that no entry is left out which fits the search"
+    assert limit in check(exported(store, "kind:decision"), store.verifier)
+    assert "not proved" not in check(exported(store), store.verifier)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"[" * 100_000, 2),
+        (b"\xff\xfe", 2),
+        (b" " * 1_000_001 + b"{}\n", 2),
+        (b'{"format":"hookwarden-export/1"}\r\n', 2),
+        (b"c2sp.org/tlog-proof@v1\nextra AA==\nindex abc\n", 2),
+    ],
+)
+def test_both_doors_say_the_same(store: SqliteStore, tmp_path: Path, content: bytes, status: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    done = alone(file, "--key", str(store.verifier))
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+    other = run("audit", "verify", "--export", str(file), "--key", str(store.verifier), cwd=tmp_path)
+    assert (other.returncode, "Traceback" in other.stderr) == (status, False)
+    assert other.stderr.partition(": ")[2].split() == done.stderr.partition(": ")[2].split()
+
+
+def test_a_key_that_no_text_can_hold_is_refused(store: SqliteStore, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("{}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "receiver.audit.offline", str(file), "--key", b"\xff+00000000+AAAA"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_receipt_says_what_its_entry_says(store: SqliteStore, tmp_path: Path) -> None:
+    made = filled(tmp_path / "var", 3)
+    person = find(made, Wanted(None, "s-1", "all"))
+    assert person.ref is not None
+    receipt: Any = erase(made, person.ref, "all", "cli:ana", lambda: NOW + 1, "")
+    made.close()
+    assert "is the erasure" in check(lines_of(receipt), made.verifier)
+    others: tuple[dict[str, Any], ...] = (
+        {"subject_ref": "00" * 16},
+        {"class": "biometric"},
+        {"at": "2020-01-01T00:00:00.000Z"},
+        {"actor": "cli:eve"},
+        {"destroyed": {**receipt["destroyed"], "events": 9}},
+        {"destroyed": []},
+        {"scrubbed": "yes"},
+        {"by": "nobody"},
+    )
+    for other in others:
+        unreadable("".join(lines_of(receipt | other)), made.verifier)
+    unreadable("".join(lines_of(receipt | entry_document(store, 4))), store.verifier)

@@ -96,6 +96,22 @@ def test_a_person_is_erased_beside_a_running_server(served: Served) -> None:
     assert served.holds(NAME, PERSON, SESSION) == []
 
 
+def test_a_receipt_is_checked_as_the_readme_says(served: Served) -> None:
+    """With the key of the log that stands here, which is said; with none at hand, the cure."""
+    served.send(event())
+    served.audit("erase", "--session", SESSION, "--yes", "-o", "r.json")
+    said = served.audit("prove", "--check", "r.json")
+    assert "holds: entry" in said
+    assert f"with the key of the log in {served.var}" in said
+    assert served.audit("key").strip() in said
+    elsewhere = served.folder / "elsewhere"
+    elsewhere.mkdir()
+    done = run("audit", "prove", "--check", str(served.folder / "r.json"), cwd=elsewhere)
+    assert (done.returncode, "give the log's key" in done.stderr) == (2, True)
+    other = run("audit", "prove", "--check", "r.json", "--key", "nonsense", cwd=served.folder)
+    assert (other.returncode, "with the key of" in other.stderr) == (2, False)
+
+
 def test_without_a_yes_nothing_is_erased(served: Served) -> None:
     served.send(event())
     assert "Aborted" in served.audit("erase", PERSON, status=1)

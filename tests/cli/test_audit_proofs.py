@@ -12,7 +12,7 @@ from receiver.audit.note import Verifier, open_checkpoint
 from tests.support.processes import free_port, program, run
 from tests.support.receiver import write_configuration
 from tests.support.store_samples import new_event, put
-from tests.support.tampering import edit, filled, notes_in, query
+from tests.support.tampering import EDITED_LEAF, edit, filled, notes_in, query
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_proof_is_written_and_checked(home: Path, tmp_path: Path, form: str) -
     assert "entry 300 is in the log" in audit(home, "verify", "--export", str(file), "--key", key_of(home))
     file.write_text(file.read_text().replace("300", "299", 1))
     assert "does not hold" in audit(home, "prove", "--check", str(file), "--key", key_of(home), status=1)
-    assert "give the log's key" in audit(home, "prove", "--check", str(file), status=2)
+    assert "does not hold" in audit(home, "prove", "--check", str(file), status=1)
 
 
 def test_growth_is_proved_between_two_checkpoints(home: Path, tmp_path: Path) -> None:
@@ -170,3 +170,28 @@ def test_all_of_it_works_beside_a_running_server(home: Path) -> None:
 def test_a_folder_without_a_record(tmp_path: Path) -> None:
     write_configuration(tmp_path)
     assert "nothing is stored yet" in audit(tmp_path, "verify", status=1)
+
+
+def test_what_would_not_hold_is_not_handed_out(home: Path, tmp_path: Path) -> None:
+    """The command says what to do and leaves no file. tests/audit/test_handed_out.py has every kind of damage."""
+    file = tmp_path / "out"
+    edit(home / "var", EDITED_LEAF)
+    for asked in (("prove", "20"), ("export",), ("export", "idx:20")):
+        said = audit(home, *asked, "-o", str(file), status=1)
+        assert ("run `hookwarden audit verify`" in said, "Traceback" in said, file.exists()) == (True, False, False)
+    assert json.loads(audit(home, "prove", "21"))["idx"] == 21
+
+
+def test_growth_up_to_a_state_that_nobody_signed_is_not_handed_out(home: Path) -> None:
+    key = Verifier.read(key_of(home))
+    signed = {open_checkpoint(note, key).size for note in notes_in(home / "var" / "checkpoints.log")}
+    free = next(size for size in range(2, 100) if size not in signed)
+    assert f"no checkpoint of {free} entries" in audit(home, "prove", "--from", "1", "--to", str(free), status=1)
+
+
+def test_growth_over_a_damaged_tile_is_not_handed_out(home: Path) -> None:
+    edit(
+        home / "var",
+        "UPDATE tile SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 0 AND n = 0",
+    )
+    assert "run `hookwarden audit verify`" in audit(home, "prove", "--from", "20", status=1)

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from receiver.audit.search import KINDS
 from receiver.store.sqlite.store import open_store
 from tests.support.processes import COMMAND, free_port, run
 from tests.support.receiver import write_configuration
@@ -28,6 +29,7 @@ QUERIES = {
     "ana": "subject:ana",
     "q": '"what?"',
 }
+_WRITES = r'leaf: Leaf = {"at": [^}]*?"kind": "(\w+)"|append\({"at": [^}]*?"kind": "(\w+)"|add_note\(\s*"(\w+)"'
 POLICY_TEXT = "version: 1\nname: face\nrules: []\n"
 
 
@@ -98,6 +100,51 @@ def test_counts(home: Path) -> None:
     )
     assert audit(home, "count", "kind:event").strip() == "101"
     assert "did you mean 'tag'" in audit(home, "count", "--by", "tags", status=2)
+
+
+def test_a_kind_that_there_is_not_is_an_error(home: Path) -> None:
+    said = audit(home, "search", "kind:decison", status=2)
+    assert "did you mean 'decision'" in said
+    assert "redelivery" in audit(home, "search", "-kind:zzz", status=2)
+    assert "did you mean 'decision'" in audit(home, "count", "kind:decison", status=2)
+
+
+def test_every_kind_that_is_written_can_be_asked_for(home: Path) -> None:
+    """As the sources say it: the kinds of leaves and of notes."""
+    texts = [path.read_text(encoding="utf-8") for path in Path("receiver").rglob("*.py")]
+    written = {kind for text in texts for found in re.findall(_WRITES, text) for kind in found if kind}
+    written |= {"hold", "release"}
+    assert len(written) > 10
+    assert written - set(KINDS) == set()
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("tag:LIVENES_FACE_ATTACK", "no entry has the tag 'LIVENES_FACE_ATTACK'; did you mean 'LIVENESS_FACE_ATTACK'?"),
+        ("source:diddit kind:event", "no entry has the source 'diddit'; did you mean 'didit'?"),
+        ("status:Zzz", "no entry has the status 'Zzz'"),
+        ("outcome:faild", "no entry has the outcome 'faild'; did you mean 'failed'?"),
+    ],
+)
+def test_nothing_found_by_a_word_that_no_entry_has(home: Path, query: str, hint: str) -> None:
+    for arguments in (("search", query), ("search", query, "--json"), ("count", query)):
+        done = run("audit", *arguments, cwd=home)
+        assert done.returncode == 0
+        assert hint in done.stderr
+        assert hint not in done.stdout
+    assert run("audit", "search", "tag:BLUR tag:LIVENESS_FACE_ATTACK", cwd=home).stderr == ""
+    assert run("audit", "search", "tag:BLUR", cwd=home).stderr == ""
+
+
+def test_tables_show_statuses_and_tags(home: Path) -> None:
+    head, first = audit(home, "search", "kind:event tag:LIVENESS_FACE_ATTACK", "--limit", "1").splitlines()[:2]
+    assert {"status", "tags"} <= set(head.split())
+    assert first[head.index("status") :].startswith("Declined")
+    assert "LIVENESS_FACE_ATTACK" in first
+    assert "LIVENESS_FACE_ATTACK" in audit(home, "tail", "-n", "1", "kind:event tag:LIVENESS_FACE_ATTACK")
+    item = json.loads(audit(home, "search", "@attacks", "--json"))["items"][0]
+    assert not {"status", "tags", "content"} & item.keys()
 
 
 def test_saved_searches_are_listed_and_checked_before_a_start(home: Path, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from receiver.store.sqlite.store import open_store
 from tests.support.didit_sandbox import API_KEY, Sandbox, sandbox, selfie
 from tests.support.processes import run
 from tests.support.receiver import write_configuration
+from tests.support.store_samples import NOW, new_event, put
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def home(tmp_path: Path, didit: Sandbox) -> Path:
 
 
 def call(home: Path, *arguments: str, status: int = 0) -> CompletedProcess[str]:
-    done = run("call", *arguments, cwd=home)
+    done = run("call", *arguments, "--yes", cwd=home)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
@@ -70,14 +72,16 @@ def test_what_was_called_is_in_the_record_and_what_came_back_is_not(home: Path) 
         (["didit.passive_livenes"], "did you mean 'didit.passive_liveness'"),
         (["review"], "only rules plan it"),
         (["didit.face_search", "-p", "min_similarity=low"], "min_similarity: "),
+        (["didit.face_search", "-p", "min_similarty=80"], "unknown parameter; did you mean 'min_similarity'?"),
         (["didit.face_search", "-p", "nothing"], "takes NAME=VALUE"),
         (["didit.face_search", "--image", "not-there.jpg"], "not-there.jpg: No such file"),
-        (["verifik.liveness", "--image", "clean.jpg"], "needs `vendors: verifik:`"),
+        (["verifik.liveness", "--image", "clean.jpg", "--yes"], "needs `vendors: verifik:`"),
     ],
 )
 def test_what_cannot_be_asked(home: Path, arguments: list[str], says: str) -> None:
     done = run("call", *arguments, cwd=home)
     assert done.returncode in (1, 2)
+    assert "extra inputs" not in done.stderr.lower()
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -111,3 +115,41 @@ def test_a_report_and_a_token_go_into_new_files_and_onto_no_screen(home: Path, d
     assert token not in shared.stdout + shared.stderr
     untold = call(home, "didit.generate_pdf", *session)
     assert "pdf is shown nowhere; -o FILE writes it" in untold.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("didit.delete_session", "changes something at the vendor"), ("didit.face_search", "is charged for")],
+)
+def test_where_nobody_can_be_asked_nothing_is_called_without_a_yes(home: Path, name: str, why: str) -> None:
+    done = run("call", name, "--session", "s-1", "--image", "clean.jpg", cwd=home)
+    assert done.returncode == 2
+    assert f"{name} {why}" in done.stderr
+    assert "--yes" in done.stderr
+    assert not (home / "var" / "hookwarden.db").exists()
+
+
+def test_a_call_is_found_by_its_action_and_by_a_session_that_is_known(home: Path) -> None:
+    """It is part of the session's life too, and hangs on nothing once the person is erased."""
+    store = open_store(home / "var", clock=lambda: NOW)
+    put(store, new_event("s-known", tags=[]))
+    store.close()
+    call(home, "didit.face_search", "--image", "clean.jpg", "--session", "s-known")
+    call(home, "didit.face_search", "--image", "clean.jpg", "--session", "s-unknown")
+
+    def found(query: str) -> list[tuple[str, str]]:
+        items = json.loads(run("audit", "search", query, "--json", cwd=home).stdout)["items"]
+        return [(item["kind"], item["type"]) for item in items]
+
+    assert found("action:didit.face_search") == [("operator", "didit.face_search")] * 4
+    assert found("session:s-known kind:operator") == [("operator", "didit.face_search")] * 2
+    assert found("session:s-unknown") == []
+    assert "didit.face_search" in run("audit", "search", "kind:operator", cwd=home).stdout
+    told = run("audit", "explain", "s-known", cwd=home).stdout
+    assert "called: didit.face_search" in told
+    assert "Nobody acted by hand" not in told
+    assert run("audit", "verify", cwd=home).returncode == 0
+    run("audit", "erase", "--session", "s-known", "--yes", cwd=home)
+    assert found("session:s-known") == []
+    assert found("action:didit.face_search") == [("operator", "didit.face_search")] * 4
+    assert run("audit", "verify", cwd=home).returncode == 0

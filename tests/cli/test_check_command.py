@@ -359,3 +359,76 @@ def test_a_check_inside_another_program_leaves_its_collector_on(home: Path, monk
     monkeypatch.chdir(home)
     assert CliRunner().invoke(main, ["check", "face.yaml"]).exit_code == 1
     assert gc.isenabled()
+
+
+SLIPS = """\
+version: 1
+name: slips
+rules:
+  - id: r
+    tags: [LIVENES_FACE_ATTACK]
+    when: event.aml.scor > 1
+    then: [{review: {queue: q, reason: why}}]
+"""
+
+
+@pytest.mark.parametrize("wrong", ["policy", "settings", "vendor"])
+def test_an_error_hides_no_warning(tmp_path: Path, wrong: str) -> None:
+    """Wherever the error is: in the policy, in the settings around it, or between both."""
+    policy = SLIPS if wrong == "policy" else SLIPS.replace("scor >", "score >")
+    settings = "policy: face.yaml\n"
+    if wrong == "settings":
+        settings += "server: {prt: 1}\n"
+    if wrong == "vendor":
+        policy += "  - {id: s, then: [didit.update_status: {status: Declined, comment: c}]}\n"
+    (tmp_path / "face.yaml").write_text(policy, encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(settings, encoding="utf-8")
+    done = run("check", "config.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert {"policy": "P020", "settings": "C002", "vendor": "C009"}[wrong] in done.stdout
+    assert done.stdout.count("W001") == 1
+
+
+HARMLESS = """\
+sources:
+  open:
+    vendor: generic
+    verify:
+      scheme: none
+      accept_unsigned: true
+      confirm:
+        - didit.get_sesion
+    map:
+      type: raw.event
+      sesion_id: raw.deep.id
+      secrets: hunter2
+audit:
+  queries:
+    wrong: tags:LIVENESS_FACE_ATTACK
+policy: {version: 1, name: n, rules: []}
+"""
+
+
+def test_the_author_sees_the_wrong_words_that_are_no_secrets(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(HARMLESS, encoding="utf-8")
+    said = run("check", cwd=tmp_path).stdout
+    for line in ("- didit.get_sesion", "sesion_id: raw.deep.id", "wrong: tags:LIVENESS_FACE_ATTACK"):
+        assert f" {line}\n" in said
+    assert " secrets: ****\n" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("verify: {scheme: none, confirm: [didit.get_sesion]}", None),
+        ("map: {sesion_id: raw.id, type: raw.t}", None),
+        ("map: {sesion_id: hunter2}", "map: {sesion_id: ****}"),
+        ("map: {token: raw.id}", "map: {token: ****}"),
+        (
+            "audit: {queries: {wrong: tags:X}, master_key: hunter2}",
+            "audit: {queries: {wrong: tags:X}, master_key: ****}",
+        ),
+    ],
+)
+def test_what_is_harmless_on_one_line(line: str, shown: str | None) -> None:
+    assert masked(line, 1)[0] == (line if shown is None else shown)

@@ -82,3 +82,22 @@ def test_with_strict_a_warning_is_enough_for_status_1(tmp_path: Path) -> None:
     assert (plain.returncode, strict.returncode) == (0, 1)
     assert plain.stdout == strict.stdout
     assert "W001" in plain.stdout
+
+
+def test_a_piped_table_is_never_cut() -> None:
+    long = "x" * 1500
+    rows = [{"key": IDENTIFIER, "value": long}, {"key": "k", "value": 1}]
+    show = f"from receiver.cli.output import print_table; print_table(('key', 'value'), {rows})"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    head, first, second = done.stdout.splitlines()
+    assert head.split() == ["key", "value"]
+    assert first.split() == [IDENTIFIER, long]
+    assert second.split() == ["k", "1"]
+    assert first.index(long) == second.index("1")
+    assert [line for line in (head, first, second) if line != line.rstrip()] == []
+
+
+def test_a_number_at_the_head_of_a_few_lines_has_its_name() -> None:
+    show = SHOW.replace('("event_id", "status", "tags")', '("idx", "event_id", "tags")').replace("{", '{"idx": 17, ', 1)
+    _, written = on_a_terminal(60, sys.executable, "-c", show)
+    assert written.splitlines().count("idx: 17") == 2

@@ -97,6 +97,39 @@ async def test_what_a_handler_is_given(yard: Yard) -> None:
     assert [call.repeated for call in handler.calls] == [False] * 3
 
 
+@pytest.mark.parametrize(
+    ("first", "unanswered"),
+    [
+        (VendorUnavailable("timed out"), True),
+        (VendorUnavailable("HTTP 504", 504), True),
+        (AnswerUnreadable("not JSON", 200), True),
+        (ValueError(SECRET), True),
+        (VendorUnavailable("HTTP 429", 429), False),
+        (VendorWaiting("parked", 0.001), False),
+    ],
+)
+async def test_a_handler_is_told_that_an_earlier_attempt_may_have_taken_effect(
+    yard: Yard, first: Exception, unanswered: bool
+) -> None:
+    """And so are all attempts from then on, however the later ones ended."""
+    handler = Script(first, VendorUnavailable("HTTP 429", 429), Outcome("done"))
+    [action_id] = yard.plan("s1", planned("a"))
+    async with yard.running({"a": handler}):
+        await yard.ended(action_id)
+    assert [call.uncertain for call in handler.calls] == [False, unanswered, unanswered]
+    assert not any(call.repeated for call in handler.calls)
+
+
+async def test_a_person_s_retry_of_what_was_paid_for_perhaps_says_so(yard: Yard) -> None:
+    handler = Script(AnswerUnreadable("answer is not JSON", 200), Outcome("done"))
+    [action_id] = yard.plan("s1", planned("a"))
+    async with yard.running({"a": handler}, {"a": spec("a", billable=True)}):
+        await yard.ended(action_id)
+        yard.store.submit(lambda tx: tx.retry_action(action_id, "ada", yard.clock())).result(30)
+        await until(lambda: len(handler.calls) == 2)
+    assert handler.calls[1].uncertain
+
+
 async def test_effects_are_applied_with_the_outcome(yard: Yard) -> None:
     """A case that an action opens is there when the action is done."""
     [action_id] = yard.plan("s1", planned("review"))

@@ -6,12 +6,12 @@ import asyncio
 import random
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
-from receiver.contract import ActionCall, Outcome
+from receiver.contract import ActionCall, Handler, Outcome
 from receiver.errors import VendorUnavailable
-from tests.support.dispatching import QUICK, Gate, Script, WatchedStore, Yard, all_actions, planned, until
+from tests.support.dispatching import QUICK, Gate, Script, WatchedStore, Yard, all_actions, planned, spec, until
 
 
 async def test_order_and_concurrency_under_load(yard: Yard) -> None:
@@ -138,3 +138,28 @@ async def test_a_retry_that_is_far_away_is_quiet_too(yard: Yard) -> None:
         before = store.jobs
         await asyncio.sleep(1.2)
         assert store.jobs - before <= 4
+
+
+async def test_a_vendor_with_no_place_left_stops_only_its_own(yard: Yard) -> None:
+    """Its calls are bounded, by its own number too; what needs another vendor, a receiver or nobody goes on."""
+    slow, quick = Gate(), Script(Outcome("done"))
+    specs = {
+        "slow": spec("slow", vendor="acme"),
+        "few": spec("few", vendor="tiny"),
+        "other": spec("other", vendor="else"),
+        "tell": spec("tell", target="notify"),
+        "label": spec("label"),
+    }
+    handlers: dict[str, Handler] = {"slow": slow, "few": slow, "other": quick, "tell": quick, "label": quick}
+    for number in range(12):
+        yard.plan(f"a{number}", planned("slow"))
+        yard.plan(f"t{number}", planned("few"))
+    later = [yard.plan(name, planned(name))[0] for name in ("other", "tell", "label")]
+    unknown = yard.plan("u", planned("gone"))
+    async with yard.running(handlers, specs, concurrency=4, slots={"tiny": 1}):
+        await yard.ended(*later, *unknown)
+        counts = Counter(call.name for call in slow.calls)
+        slow.opened.set()
+        await until(lambda: len(slow.calls) == 24)
+    assert counts == {"slow": 4, "few": 1}
+    assert [yard.action(action_id)["state"] for action_id in later] == ["done"] * 3

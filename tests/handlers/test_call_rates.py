@@ -59,6 +59,28 @@ def test_what_is_left_is_spread_when_less_than_15_percent_is() -> None:
     assert rate.pace(30.0) == 0.0
 
 
+def test_a_later_no_cuts_no_rest_short() -> None:
+    rate = Rate(60)
+    rate.rest(0.0, 60.0)
+    rate.rest(1.0, 0.0)  # a 429 that names no time
+    assert rate.wait(2.0) == 58.0
+    rate.rest(30.0, 60.0)
+    assert rate.wait(30.0) == 60.0
+
+
+@pytest.mark.parametrize("between", [True, False])
+def test_turns_end_with_their_window(between: bool) -> None:
+    """However many calls asked for a turn, the next window begins without them."""
+    rate = Rate(60)
+    rate.heed(0.0, headers(60, 5, 1060), 1000)
+    assert {rate.pace(1.0) for _ in range(100)} == {LONGEST_PACE}
+    if between:
+        rate.heed(60.0, headers(60, 59, 1120), 1060)
+        assert rate.pace(61.0) == 0.0
+    rate.heed(70.0, headers(60, 8, 1080), 1070)
+    assert rate.pace(70.0) == pytest.approx(10 / 9)
+
+
 @pytest.mark.parametrize(
     "said",
     [{}, {"x-ratelimit-remaining": "0"}, {"x-ratelimit-remaining": "-1"}, headers(0, 5, 1000), headers(10, 1, 5)],
@@ -106,6 +128,27 @@ async def test_a_key_with_few_calls_left_is_slowed_down(stub: VendorStub) -> Non
     for _ in range(3):
         await client.request("GET", "/a/")
     assert asyncio.get_running_loop().time() - started >= 0.2  # 1 s for the ten that are left, twice
+    await client.close()
+
+
+async def test_a_paced_call_waits_elsewhere_and_has_its_turn_when_it_comes_again(stub: VendorStub) -> None:
+    """Nobody else's place is held while it waits; who comes before the turn is told to wait too."""
+    stub.reply(answer(200, {}, x_ratelimit_limit="100", x_ratelimit_remaining="9", x_ratelimit_reset="1010"))
+    clock = Clock()
+    client = VendorClient("acme", stub.url, {}, monotonic=clock, clock=lambda: 1000.0)
+    await asyncio.create_task(client.request("GET", "/a/"))
+    waits = []
+    for _ in range(2):
+        with pytest.raises(VendorWaiting, match="acme has few calls left in its rate window") as caught:
+            await asyncio.create_task(client.request("GET", "/a/"))
+        waits.append(caught.value.seconds)
+    assert waits == pytest.approx([1.0, 2.0])
+    clock.now += 1.01
+    await asyncio.create_task(client.request("GET", "/a/"))
+    with pytest.raises(VendorWaiting):
+        await asyncio.create_task(client.request("GET", "/a/"))
+    await asyncio.create_task(client.request("POST", "/b/"))  # of another group
+    assert len(stub.seen) == 3
     await client.close()
 
 

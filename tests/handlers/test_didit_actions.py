@@ -318,6 +318,14 @@ async def test_the_blocklist_calls(run: Run, didit: Didit, action: str, body: An
     )
 
 
+@pytest.mark.parametrize("action", ["add", "remove"])
+async def test_a_yes_without_a_body_is_a_yes(run: Run, didit: Didit, action: str) -> None:
+    didit.answers[f"/v3/blocklist/{action}/"] = answer(204)
+    outcome = await run(f"didit.blocklist_{action}", {"face": True})
+    assert (outcome.state, outcome.http_status) == ("done", 204)
+    assert outcome.result == {"items": ["face"], "message": None}
+
+
 STATUS_PATH = "/v3/session/ses-1/update-status/"
 
 

@@ -388,6 +388,8 @@ async def test_a_yes_without_a_verdict_is_no_finding(media: VendorStub, body: An
         (429, {"status": 429, "message": "Rate limit exceeded"}, VendorUnavailable),
         (500, {}, VendorUnavailable),
         (200, {"msg": "bad token", "status_code": 401, "success": True, "result": "fake"}, VendorRefused),
+        (200, {"status": 429, "message": "Rate limit exceeded"}, VendorUnavailable),
+        (200, {"status": 400, "message": "Bad request", "result": "fake"}, VendorRefused),
         (200, {"success": False, "result": "fake"}, VendorRefused),
         (200, {"success": "False", "result": "fake"}, VendorRefused),
     ],

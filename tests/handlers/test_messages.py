@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,7 +19,7 @@ from handlers.registry import bind
 from handlers.targets import Channel, Hook
 from handlers.tools import Tools
 from receiver.contract import JsonObject, Outcome
-from receiver.errors import VendorError, VendorRefused, VendorUnavailable
+from receiver.errors import VendorError, VendorRefused, VendorUnavailable, VendorWaiting
 from tests.support.action_calls import action_call
 from tests.support.vendor_stub import Reply, VendorStub, answer, reply_id, vendor_stub
 
@@ -92,13 +93,14 @@ async def test_what_answers_mean(tools: Tools, stub: VendorStub, reply: Reply, e
         assert raised.value.retry_after == 7
 
 
+async def _silent(_: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(60)
+
+
 async def test_a_receiver_that_says_nothing_is_waited_for_no_longer_than_its_timeout(
     tools: Tools, stub: VendorStub
 ) -> None:
-    async def silent(_: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
-
-    stub.reply(silent)
+    stub.reply(_silent)
     with pytest.raises(VendorUnavailable):
         await asyncio.wait_for(bind(tools)["http.post"](action_call("http.post", CASE)), 5)
 
@@ -137,10 +139,29 @@ async def test_people_are_told_in_plain_text(tools: Tools, stub: VendorStub) -> 
     assert told["message"] == "Session ses-1 <b>waits</b> & waits"
 
 
-async def test_a_repeat_says_that_it_may_be_one(tools: Tools, stub: VendorStub) -> None:
+@pytest.mark.parametrize("how", [{"repeated": True}, {"unanswered": True}])
+async def test_a_repeat_says_that_it_may_be_one(tools: Tools, stub: VendorStub, how: dict[str, bool]) -> None:
     stub.reply(answer(200))
-    await bind(tools)["notify"](action_call("notify", {"to": "ops", "message": "m"}, repeated=True))
-    assert "may be a repeat" in stub.seen[0].json()["message"]
+    params: JsonObject = {"to": "ops", "message": "m"}
+    await bind(tools)["notify"](action_call("notify", params))
+    await bind(tools)["notify"](action_call("notify", params, attempt=2, **how))
+    assert ["may be a repeat" in seen.json()["message"] for seen in stub.seen] == [False, True]
+
+
+async def test_a_service_that_never_ends_holds_no_thread_that_others_need(stub: VendorStub) -> None:
+    """What was given up on is still under way: beyond so many of them nothing more is sent, and nobody else stops."""
+    stub.reply(_silent)
+    stuck = Channel("stuck", f"json://127.0.0.1:{stub.port}/told", timeout=0.1)
+    shared = {thread.ident for thread in threading.enumerate()}
+    for _ in range(8):
+        with pytest.raises(VendorUnavailable):
+            await stuck.tell("t", "m")
+    with pytest.raises(VendorWaiting, match="stuck is slow: earlier notifications are on their way"):
+        await stuck.tell("t", "m")
+    named = [thread for thread in threading.enumerate() if thread.name == "hookwarden daemon"]
+    begun = [thread for thread in named if thread.ident not in shared]
+    assert [thread.daemon for thread in begun] == [True] * 8
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5) == "free"
 
 
 @pytest.mark.parametrize("reply", [answer(500), answer(404), b""], ids=reply_id)

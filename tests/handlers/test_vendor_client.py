@@ -148,7 +148,11 @@ async def test_a_refusal_says_what_the_vendor_said(
         (503, {"retry_after": "7"}, 7.0),
         (503, {"retry_after": "Fri, 15 Jan 2027 08:00:30 GMT"}, 30.0),
         (503, {"retry_after": "Fri, 15 Jan 2027 07:00:00 GMT"}, 0.0),
-        (503, {"retry_after": "99999999"}, 86400.0),
+        (503, {"retry_after": "86400"}, 86400.0),
+        (503, {"retry_after": "1800000012"}, None),
+        (503, {"retry_after": "Fri, 15 Jan 2038 08:00:30 GMT"}, None),
+        (429, {"retry_after": "1800000012", "x_ratelimit_reset": "1800000012"}, 12.0),
+        (429, {"x_ratelimit_reset": "1900000000"}, None),
         (503, {"retry_after": "soon"}, None),
         (503, {"retry_after": "-5"}, None),
         (503, {"retry_after": "²"}, None),
@@ -324,6 +328,24 @@ async def test_a_403_that_is_the_operations_own_no_is_a_refusal(client: VendorCl
     with pytest.raises(VendorRefused, match="HTTP 403: The session is not finished"):
         await client.request("GET", "/pdf/", own_no=frozenset([403]))
     await client.request("GET", "/a/")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (403, "You do not have enough credits."),
+        (401, "Authentication credentials were not provided."),
+        (403, "Invalid API key."),
+    ],
+)
+async def test_words_about_our_key_or_credits_park_also_where_the_status_may_be_the_operations_own_no(
+    client: VendorClient, stub: VendorStub, status: int, said: str
+) -> None:
+    stub.reply(answer(status, {"detail": said}), OK)
+    with pytest.raises(VendorWaiting, match=f"is parked: HTTP {status}: {said}") as caught:
+        await client.request("POST", "/share/", own_no=frozenset([401, 403]))
+    assert caught.value.alert == caught.value.reason
+    assert client.parked
 
 
 async def test_reading_does_not_end_a_parking_that_a_write_began(

@@ -118,10 +118,13 @@ async def test_a_face_that_did_not_clear_is_too_low_also_without_its_score(run: 
 async def test_an_expired_token_is_told_from_a_wrong_one(box: Simulated) -> None:
     """Both park the vendor; only one of them is mended by renewing."""
     async with actions(box, "didit", "verifik", token=EXPIRED) as run:
+        alerts = []
         for _ in range(2):
             with pytest.raises(VendorWaiting, match=r"expired.*renew it") as caught:
                 await asyncio.create_task(run(NAME, "clean"))
             assert caught.value.seconds > 0
+            alerts.append(caught.value.alert)
+        assert ["renew it" in (alert or "") for alert in alerts] == [True, False]  # somebody must act, told once
         assert run.tools.clients["verifik"].parked
     async with actions(box, "didit", "verifik", token="w" * 20) as run:
         with pytest.raises(VendorWaiting, match="parked: HTTP 401: Authentication required"):

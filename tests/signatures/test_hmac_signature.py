@@ -213,3 +213,16 @@ def test_a_huge_header_is_refused() -> None:
     huge = b",".join([b"t=1", *[b"v1=" + b"0" * 64] * 10_000])
     assert refused(STRIPE, [(b"stripe-signature", huge)]) == "malformed"
     assert refused(ONFIDO, [(b"x-sha2-signature", b"0" * 10**6)]) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"header": "X-S", "timestamp": "x-s", "message": "{timestamp}.{body}"},
+        {"header": "X-S", "algorithm": {"header": "X-s", "accept": {"a": "sha256"}}},
+        {"header": "X-S", "message": "{timestamp}.{body}", "composite": {"signature": "v1", "timestamp": "v1"}},
+    ],
+)
+def test_one_place_for_two_things_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="names one"):
+        HmacVerify(scheme="hmac", secrets=("x" * 20,), **more)

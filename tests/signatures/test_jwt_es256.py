@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from receiver.contract import JsonObject
 from receiver.errors import PayloadRejected, SignatureRejected, StoreUnavailable, VendorUnavailable
-from receiver.keyring import ASKED_PER_MINUTE, REFRESHED_AFTER, UNKNOWN_FOR, KeyRing
+from receiver.keyring import ASKED_PER_MINUTE, REFRESHED_AFTER, RETRIED_AFTER, UNKNOWN_FOR, KeyRing
 from receiver.signatures.jwt_es256 import KeyBook, kid_of, read_jwk, scheme
 from receiver.signatures.scheme import Checked
 from receiver.signatures.settings import FetchSettings, JwtVerify
@@ -160,12 +161,16 @@ class Vendor:
 
     def __init__(self, **known: JsonObject) -> None:
         self.known, self.asked, self.now, self.down = known, list[str](), 1000.0, False
+        self.hangs, self.answer = False, asyncio.Event()
+        self.bug: Exception | None = None
         self.book = KeyBook()
         self.ring = KeyRing(self.book, self.fetch, lambda: self.now)
 
     async def fetch(self, kid: str) -> JsonObject | None:
         self.asked.append(kid)
-        await asyncio.sleep(0)
+        await (self.answer.wait() if self.hangs else asyncio.sleep(0))
+        if self.bug is not None:
+            raise self.bug
         if self.down:
             raise VendorUnavailable("down")
         return self.known.get(kid)
@@ -193,20 +198,77 @@ async def test_unknown_keys_are_no_amplifier() -> None:
     assert vendor.asked[-1] == "made-up"
 
 
+async def settle() -> None:
+    """Let what was begun in the background end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=10)
+
+
 async def test_a_known_key_is_read_again_and_may_be_gone() -> None:
     vendor = Vendor(k1=jwk())
     await vendor.ring.prepare("k1")
     vendor.now += REFRESHED_AFTER
-    vendor.down = True
-    await vendor.ring.prepare("k1")  # no answer: what is known stays
-    assert vendor.book.keys["k1"].expired_at is None
-    vendor.down, vendor.known["k1"] = False, jwk(expired_at=AT)
+    vendor.known["k1"] = jwk(expired_at=AT)
     await vendor.ring.prepare("k1")
+    await settle()
     assert vendor.book.find("k1", AT) is None
     vendor.now += REFRESHED_AFTER
     del vendor.known["k1"]
     await vendor.ring.prepare("k1")
+    await settle()
     assert vendor.book.keys == {}
+    await vendor.ring.prepare("k1")
+    assert len(vendor.asked) == 3  # a no is believed for a while
+
+
+async def test_a_delivery_under_a_known_key_never_waits_for_the_vendor() -> None:
+    """It is asked in the background, one question at a time, and after no answer not again at once."""
+    vendor = Vendor(k1=jwk())
+    await vendor.ring.prepare("k1")
+    vendor.now += REFRESHED_AFTER
+    vendor.down = vendor.hangs = True
+    async with asyncio.timeout(5):
+        for _ in range(20):
+            await vendor.ring.prepare("k1")
+            await asyncio.sleep(0)
+    assert vendor.asked == ["k1"] * 2
+    vendor.answer.set()
+    await settle()
+    for _ in range(20):
+        await vendor.ring.prepare("k1")
+        await settle()
+    assert vendor.asked == ["k1"] * 2
+    assert vendor.book.keys["k1"].expired_at is None  # no answer: what is known stays
+    vendor.now += RETRIED_AFTER
+    vendor.down = False
+    await vendor.ring.prepare("k1")
+    await settle()
+    await vendor.ring.prepare("k1")
+    await settle()
+    assert vendor.asked == ["k1"] * 3
+
+
+async def test_names_that_strangers_make_up_do_not_keep_known_keys_from_being_read_again() -> None:
+    vendor = Vendor(k1=jwk())
+    await vendor.ring.prepare("k1")
+    vendor.now += REFRESHED_AFTER
+    await asyncio.gather(*(vendor.ring.prepare(f"u{n}") for n in range(50)), return_exceptions=True)
+    await vendor.ring.prepare("k1")
+    await settle()
+    assert vendor.asked[-1] == "k1"
+
+
+async def test_a_bug_in_the_background_is_told_and_what_is_known_stays() -> None:
+    vendor = Vendor(k1=jwk())
+    await vendor.ring.prepare("k1")
+    vendor.now += REFRESHED_AFTER
+    vendor.bug = RuntimeError("a bug")
+    with capture_logs() as logs:
+        await vendor.ring.prepare("k1")
+        await settle()
+    assert [line["why"] for line in logs] == ["RuntimeError"]
+    assert "k1" in vendor.book.keys
 
 
 async def test_no_answer_and_no_key_are_trouble_of_ours() -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -351,3 +352,21 @@ def test_two_processes_that_start_and_write_at_once_share_one_record(
     _check_record(data_dir)
     assert len(written) == 450
     assert sorted(written) == sorted(_all_event_ids(reopen()))
+
+
+def test_a_signature_that_cannot_be_made_is_tried_once_in_its_time(reopen: Open, data_dir: Path) -> None:
+    every = 0.05
+    store = reopen(sign_every=every)
+    put(store, new_event())
+    tried: list[str] = []
+    store._connection.set_trace_callback(tried.append)  # type: ignore[attr-defined]  # no answer tells of an idle writer
+    (data_dir / "keys.db").rename(data_dir / "away")
+    with pytest.raises(StoreUnavailable, match="deleted or replaced"):
+        put(store, new_event("ses-2"))
+    store._writer._notary._unsigned = True  # type: ignore[attr-defined]  # what came before waits for its signature
+    store.submit(lambda _: None).exception(10)
+    began, tried[:] = time.monotonic(), []
+    time.sleep(10 * every)
+    most = (time.monotonic() - began) / every + 2
+    (data_dir / "away").rename(data_dir / "keys.db")
+    assert 1 <= sum(sql.startswith("BEGIN") for sql in tried) <= most

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -392,3 +393,45 @@ def _as_before(folder: Path, new: Any) -> None:
     with closing(sqlite3.connect(folder / "keys.db")) as connection:
         connection.execute("UPDATE subject_key SET biometric = NULL")
         connection.commit()
+
+
+def test_a_preview_leaves_what_comes_in_with_it_findable(store: Store) -> None:
+    old = new_event("ses-7", subject="p7")
+    put(store, old)
+    ref = store.submit(lambda tx: tx.find_person("p7", None, "all")).result().ref
+    assert ref is not None
+    entered, leave = threading.Event(), threading.Event()
+
+    def wait(_: Any) -> None:
+        entered.set()
+        leave.wait(10)
+
+    store.submit(wait)
+    assert entered.wait(10)
+    new = new_event("ses-7", subject="p7")
+    jobs: list[Any] = [store.submit(lambda tx: tx.add_event(new))]
+    jobs.append(store.submit(lambda tx: tx.try_erasure(ref, "all", "cli:ana", NOW)))
+    leave.set()
+    for job in jobs:
+        job.result(10)
+    with store.read() as reader:
+        found = {entry["event_id"] for entry in reader.audit("session:ses-7").items}
+    assert found == {old.event_id, new.event_id}
+
+
+def test_an_erasure_in_one_commit_with_the_event_leaves_nothing_findable(store: Store) -> None:
+    put(store, new_event("ses-8", subject="p8"))
+    ref = store.submit(lambda tx: tx.find_person("p8", None, "all")).result().ref
+    assert ref is not None
+
+    def both(tx: Any) -> None:
+        tx.add_event(new_event("ses-8", subject="p8"))
+        tx.erase(ref, "all", "cli:ana", NOW, "asked")
+
+    store.submit(both).result(10)
+    with store.read() as reader:
+        assert not reader.audit("session:ses-8").items
+    later = new_event("ses-8", subject="p8")
+    put(store, later)
+    with store.read() as reader:
+        assert {entry["event_id"] for entry in reader.audit("session:ses-8").items} == {later.event_id}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from receiver.contract import JsonObject, PlannedAction
+from receiver.contract import SESSION_STATUSES, JsonObject, PlannedAction
+from receiver.erasing import Wanted, erase, find
 from receiver.errors import NotFound
+from receiver.policy.lint.words import FEATURE_STATUSES, KNOWN_EVENTS
 from receiver.store.port import Store, Transaction
-from tests.support.store_samples import LINK, NOW, SUBJECT, new_event, planned, put, record, sample_decision
+from receiver.store.sqlite.clear import in_clear
+from receiver.vendors.tags import KNOWN_TAGS
+from tests.support.store_samples import LINK, NOW, POLICY, SUBJECT, new_event, planned, put, record, sample_decision
 
 
 def test_an_unknown_delivery_is_unknown(store: Store) -> None:
@@ -293,7 +299,7 @@ def test_the_whole_event_is_as_the_api_shows_it(store: Store) -> None:
             "notes": ["a note"],
         },
     }
-    assert decision["policy"] == {"name": "face", "sha256": "f" * 64, "mode": "enforce"}
+    assert decision["policy"] == {"name": "face", "sha256": POLICY.sha256, "mode": "enforce"}
     assert decision["rules"][0] == {
         "id": "attack",
         "fired": True,
@@ -314,3 +320,82 @@ def test_the_whole_event_is_as_the_api_shows_it(store: Store) -> None:
     assert (action["action_id"], action["params"], action["state"]) == (action_id, {"face": True}, "planned")
     assert (action["attempts"], action["result"], action["deeds"]) == ([], None, [])
     assert LINK in str(without["event"])
+
+
+ODD_TAG = "https://cdn.example.invalid/face.jpg?sig=MARKED Dana Smith 1990-01-01"
+ODD: dict[str, Any] = {
+    "tags": [ODD_TAG, "BLUR", "Jane Doe", "19900101"],
+    "status": "Declined MARKED",
+    "type": "the type of MARKED",
+}
+
+
+def test_only_codes_of_a_vendor_stand_in_the_clear(store: Store, data_dir: Path) -> None:
+    """They outlive the person there, and every role reads them; rules see what was sent."""
+    new = new_event(**ODD)
+    put(store, new)
+    with store.read() as reader:
+        (event,) = reader.events().items
+        leaves = [str(reader.leaf(idx)) for idx in range(reader.tree_size())]
+        session: Any = reader.session("ses-1")
+        whole: Any = reader.event(new.event_id, raw=False)
+    tags: Any = event["tags"]
+    assert tags[1] == "BLUR"
+    shown: Any = (tags[0], tags[2], tags[3], event["status"], event["type"], session["status"])
+    for text in shown:
+        assert re.fullmatch(r"\[text [0-9a-f]{12}\]", text)
+    assert whole["event"] == new.event.document
+    stored = store.submit(lambda tx: tx.load_event(new.event_id)).result()
+    assert stored is not None
+    assert stored.event == new.event
+    person = find(store, Wanted(SUBJECT, None))
+    assert person.ref is not None
+    erase(store, person.ref, "all", "cli:ana", lambda: NOW, "")
+    store.close()
+    files = b"".join(file.read_bytes() for file in data_dir.iterdir() if file.is_file())
+    for text in ("MARKED", "Dana", "Jane Doe", "1990", "cdn.example"):
+        assert text not in "".join(leaves)
+        assert text.encode() not in files
+
+
+def test_what_does_not_stand_in_the_clear_is_found_by_what_was_sent_and_by_what_is_shown(store: Store) -> None:
+    put(store, new_event(**ODD))
+    with store.read() as reader:
+        (event,) = reader.events().items
+        shown: Any = event["tags"]
+        for query in (f'tag:"{ODD_TAG}"', f'tag:"{shown[0]}"', 'tag:"Jane Doe" tag:BLUR', 'status:"Declined MARKED"'):
+            assert reader.audit_count(query) == len(reader.audit(query).items) > 0
+        assert reader.audit('"Jane Doe"').items == []
+        assert reader.audit('-tag:"Jane Doe" kind:event').items == []
+
+
+def _no_hash(_purpose: bytes, _text: str) -> bytes:
+    return bytes(16)
+
+
+@pytest.mark.parametrize("word", [*KNOWN_TAGS, *KNOWN_EVENTS, *SESSION_STATUSES, *FEATURE_STATUSES, "aml:hit", "v2.1"])
+def test_known_words_and_codes_stand_as_they_came(word: str) -> None:
+    assert in_clear(word, _no_hash) == word
+
+
+@pytest.mark.parametrize(
+    "word", ["", "x" * 65, "a b", "+48123456", "a@b.example", "x://y", "1990-01-01", "Zo\u00eb", "a\n"]
+)
+def test_what_is_no_code_is_withheld(word: str) -> None:
+    assert in_clear(word, _no_hash) == "[text 000000000000]"
+
+
+def test_a_decided_status_that_is_no_code_is_compared_as_it_was(store: Store) -> None:
+    new = new_event()
+
+    def job(tx: Transaction) -> None:
+        tx.add_event(new)
+        tx.add_decision(new.event_id, sample_decision(status="Sent to Jane Doe"), NOW)
+
+    store.submit(job).result()
+    with store.read() as reader:
+        (past,) = reader.past(0, 10, 0, NOW + 1)
+        entries: Any = reader.audit("kind:decision", whole=True).items
+    assert past.decision is not None
+    assert past.decision.in_short().status == "Sent to Jane Doe"
+    assert entries[0]["content"]["status"].startswith("[text ")

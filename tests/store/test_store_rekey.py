@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from receiver.errors import ConfigurationError, StoreUnavailable
 from receiver.store.port import Store
@@ -28,7 +29,7 @@ def name_in(store: Store, event_id: str) -> Any:
 def wrapped(folder: Path) -> list[bytes]:
     with closing(sqlite3.connect(folder / "keys.db")) as connection:
         rows = connection.execute("SELECT wrapped, biometric FROM subject_key").fetchall()
-        rows += connection.execute("SELECT wrapped, wrapped FROM secret").fetchall()
+        rows += connection.execute("SELECT wrapped, wrapped FROM secret WHERE name = 'index'").fetchall()
     return [each for row in rows for each in row]
 
 
@@ -39,12 +40,41 @@ def filled(store: Store) -> list[str]:
     return [new.event_id for new in events]
 
 
-def test_everything_is_wrapped_anew_and_read_as_before(store: Store, reopen: Open, data_dir: Path) -> None:
+def locked_by_the_master_key(folder: Path) -> list[bytes]:
+    with closing(sqlite3.connect(folder / "keys.db")) as connection:
+        return [row[0] for row in connection.execute("SELECT wrapped FROM secret WHERE name = 'kek'")]
+
+
+def as_before_there_was_a_key_between(folder: Path) -> None:
+    """Bring keys.db into the form of older programs: the master key itself wraps everything."""
+    master = bytes.fromhex((folder / "master.key").read_text())
+    with closing(sqlite3.connect(folder / "keys.db")) as connection:
+        ((kek,),) = connection.execute("SELECT wrapped FROM secret WHERE name = 'kek'").fetchall()
+        old, new = AESGCM(AESGCM(master).decrypt(kek[:12], kek[12:], b"key-encryption key")), AESGCM(master)
+
+        def anew(wrapped: bytes, place: bytes) -> bytes:
+            return wrapped[:12] + new.encrypt(wrapped[:12], old.decrypt(wrapped[:12], wrapped[12:], place), place)
+
+        ((index,),) = connection.execute("SELECT wrapped FROM secret WHERE name = 'index'").fetchall()
+        connection.execute("UPDATE secret SET wrapped = ? WHERE name = 'index'", (anew(index, b"index secret"),))
+        for ref, one, two in connection.execute("SELECT ref, wrapped, biometric FROM subject_key").fetchall():
+            values = anew(one, b"subject key" + ref), anew(two, b"biometric key" + ref), ref
+            connection.execute("UPDATE subject_key SET wrapped = ?, biometric = ? WHERE ref = ?", values)
+        connection.execute("DELETE FROM secret WHERE name = 'kek'")
+        connection.commit()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_everything_is_read_as_before_under_the_new_key(
+    store: Store, reopen: Open, data_dir: Path, whole: bool
+) -> None:
     ids, before, key = filled(store), wrapped(data_dir), (data_dir / "master.key").read_text()
     other = reopen()
     assert name_in(other, ids[0]) == NAME
-    assert store.rekey(None, "cli:ana") == 5
-    assert not set(before) & set(wrapped(data_dir))
+    locked = locked_by_the_master_key(data_dir)
+    assert store.rekey(None, "cli:ana", whole=whole) == 5
+    assert locked_by_the_master_key(data_dir) != locked
+    assert len(set(before) & set(wrapped(data_dir))) == (0 if whole else 11), "one row, or all of them"
     assert (data_dir / "master.key").read_text() != key
     assert not (data_dir / "master.key.new").exists()
     for each in (store, other, reopen()):
@@ -96,14 +126,15 @@ def test_where_the_key_is_given_others_are_told_to_restart(reopen: Open, data_di
 @pytest.mark.parametrize(("after", "changed"), [("stage", False), ("keys", True), ("main", True)])
 def test_kill_9_leaves_one_key_that_fits(reopen: Open, data_dir: Path, after: str, changed: bool) -> None:
     store = reopen()
-    ids, before, key = filled(store), wrapped(data_dir), (data_dir / "master.key").read_text()
+    ids, key = filled(store), (data_dir / "master.key").read_text()
+    before = locked_by_the_master_key(data_dir)
     store.close()
     command = [sys.executable, "-m", "tests.support.rekeying_killed", str(data_dir), after]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -9, done.stderr
     store = reopen()
     assert [name_in(store, event_id) for event_id in ids] == [NAME] * 5
-    assert (set(wrapped(data_dir)) != set(before)) is changed
+    assert (locked_by_the_master_key(data_dir) != before) is changed
     assert ((data_dir / "master.key").read_text() != key) is changed
     store.rekey(None, "cli:ana")
     assert name_in(reopen(), ids[4]) == NAME
@@ -118,3 +149,53 @@ def test_the_signing_key_is_noted_once(store: Store) -> None:
     with store.read() as reader:
         (entry,) = reader.audit().items
     assert (entry["kind"], entry["outcome"]) == ("key", "made")
+
+
+@pytest.mark.parametrize("after", ["stage", "keys", "main"])
+def test_a_second_rotation_keeps_the_key_that_a_killed_one_left(reopen: Open, data_dir: Path, after: str) -> None:
+    """A server that was open all along replaces the key after another process died in the middle of it."""
+    server = reopen()
+    ids = filled(server)
+    command = [sys.executable, "-m", "tests.support.rekeying_killed", str(data_dir), after]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -9, done.stderr
+    assert (data_dir / "master.key.new").exists()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -9, "killed once more"
+    server.rekey(None, "cli:ana")
+    assert not (data_dir / "master.key.new").exists()
+    for each in (server, reopen()):
+        assert [name_in(each, event_id) for event_id in ids] == [NAME] * 5
+
+
+def test_a_rotation_beside_an_open_store_never_drops_the_only_key(reopen: Open, data_dir: Path) -> None:
+    first, second = reopen(), reopen()
+    ids = filled(first)
+    command = [sys.executable, "-m", "tests.support.rekeying_killed", str(data_dir), "main"]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == -9
+    with sqlite3.connect(data_dir / "hookwarden.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")  # the second rotation fails before it wraps anything
+        with pytest.raises(StoreUnavailable, match="locked"):
+            second.rekey(None, "cli:ana")
+        other.execute("ROLLBACK")
+    assert name_in(reopen(), ids[0]) == NAME
+
+
+def test_keys_of_an_older_program_go_on_and_get_a_key_between(store: Store, reopen: Open, data_dir: Path) -> None:
+    ids = filled(store)
+    store.close()
+    as_before_there_was_a_key_between(data_dir)
+    store, before, master = reopen(), wrapped(data_dir), (data_dir / "master.key").read_text()
+    assert [name_in(store, event_id) for event_id in ids] == [NAME] * 5
+    put(store, new_event("ses-more", subject="one more"))
+    assert not locked_by_the_master_key(data_dir)
+    assert store.rekey(None, "cli:ana") == 6
+    assert not set(before) & set(wrapped(data_dir)), "what the old master key wrapped itself is gone"
+    once = wrapped(data_dir)
+    assert store.rekey(None, "cli:ana") == 6
+    assert wrapped(data_dir) == once
+    assert [name_in(reopen(), event_id) for event_id in ids] == [NAME] * 5
+    store.close()
+    (data_dir / "master.key").write_text(master)
+    with pytest.raises(ConfigurationError, match="S002"):
+        reopen()

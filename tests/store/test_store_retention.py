@@ -77,7 +77,7 @@ def test_entries_go_by_whole_tiles_and_every_proof_of_the_rest_holds(store: Stor
             assert is_consistent(old, size, root_of(whole[:old]), root, proof)
         assert reader.first_idx() == 512
     last = json.loads(after[size - 1])
-    assert (last["kind"], last["facts"]["from"], last["facts"]["to"]) == ("prune", "0", "512")
+    assert (last["kind"], last["facts"]["from"], last["facts"]["to"]) == ("prune", "256", "512"), "a job for each tile"
     fill(store, 5, NOW, "later")
     with closing(sqlite3.connect(data_dir / "hookwarden.db")) as connection, pytest.raises(sqlite3.DatabaseError):
         connection.execute("DELETE FROM entry WHERE idx = 600")
@@ -263,3 +263,53 @@ async def test_a_server_prunes_by_itself(store: Store) -> None:
 def _prunes(store: Store) -> int:
     with store.read() as reader:
         return len([entry for entry in reader.audit().items if entry["kind"] == "prune"])
+
+
+def trigger(store: Store, sql: str) -> None:
+    store._connection.execute(sql)  # type: ignore[attr-defined]  # stands for a fault in the middle of a job
+
+
+def secure_delete(store: Store) -> int:
+    ((found,),) = store._connection.execute("PRAGMA secure_delete")  # type: ignore[attr-defined]
+    return int(found)
+
+
+@pytest.mark.parametrize("table", ["payload", "meta"])
+def test_a_job_that_fails_leaves_no_key_destroyed_and_no_setting_behind(store: Store, table: str) -> None:
+    ids = fill(store, 3, OLD)
+    for act in ("UPDATE", "INSERT"):
+        trigger(store, f"CREATE TRIGGER boom_{act} BEFORE {act} ON {table} BEGIN SELECT RAISE(ABORT, 'boom'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="boom"):
+        everything(store, pii=LINE)
+    assert secure_delete(store) == 0
+    with store.read() as reader:
+        documents: list[Any] = [reader.event(event_id, raw=True) for event_id in ids]
+    assert [each["raw"]["name"] for each in documents] == [NAME] * 3
+
+
+def test_no_job_of_pruning_reads_a_whole_table(store: Store) -> None:
+    """Each statement finds its rows by an index: intake waits for every job, however long the record is."""
+    fill(store, 200, OLD)
+    fill(store, 60, NOW, "new")
+    connection, ran = store._connection, list[str]()  # type: ignore[attr-defined]
+    connection.set_trace_callback(ran.append)
+    everything(store, pii=LINE, entry=LINE)
+    connection.set_trace_callback(None)
+    large = "action attempt deed decision done echo entry entry_fact event firing label payload rollup word_block"
+    scans = {
+        (row[3], sql)
+        for sql in set(ran)
+        if sql.startswith(("DELETE", "UPDATE", "SELECT"))
+        for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")
+        if row[3].startswith("SCAN") and row[3].split()[1] in large.split() and " USING " not in row[3]
+    }
+    assert not scans
+
+
+def test_what_pruning_would_do_is_counted_without_the_write_lock(store: Store, data_dir: Path) -> None:
+    fill(store, 3, OLD)
+    with closing(sqlite3.connect(data_dir / "hookwarden.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        (row,) = forecast(store, Limits(None, LINE, None), "cli:ana", NOW)
+        other.execute("ROLLBACK")
+    assert row["events"] == 3

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -339,3 +340,25 @@ def test_two_vaults_find_the_same_key(tmp_path: Path) -> None:
     assert second.of_ref(b"nobody") is None
     first.close()
     second.close()
+
+
+def test_a_master_key_that_is_away_stops_the_store_until_it_is_back(store: Store, data_dir: Path) -> None:
+    """It is read again when keys.db may have changed: then writes and new readers are told to try again later."""
+    put(store, new_event())
+    key, away = data_dir / "master.key", data_dir / "away"
+    key.rename(away)
+    with closing(sqlite3.connect(data_dir / "keys.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            put(store, new_event("ses-2", subject="new"))
+        other.execute("ROLLBACK")
+    for broken in (lambda: None, lambda: key.write_text("no hex digits")):
+        broken()
+        with pytest.raises(StoreUnavailable, match=r"master\.key"):
+            put(store, new_event("ses-2", subject="new"))
+        with pytest.raises(StoreUnavailable, match=r"master\.key"), store.read():
+            pass
+    away.replace(key)
+    put(store, new_event("ses-2", subject="new"))
+    with store.read() as reader:
+        assert len(reader.events().items) == 2

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,11 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from receiver.audit.evidence import Kept
 from receiver.audit.journal import notes
 from receiver.audit.note import Checkpoint, open_checkpoint
 from receiver.audit.tree import leaf_hash, root_of
+from receiver.audit.verify import verify
 from receiver.errors import ConfigurationError
+from receiver.store.port import Transaction
+from receiver.store.sqlite.evidence import EvidenceFile
 from receiver.store.sqlite.migrate import migrate, shipped
+from receiver.store.sqlite.notary import MS_PER_HOUR, Notary
 from receiver.store.sqlite.store import SqliteStore, open_store
 from tests.support.store_samples import NOW, new_event, put
 
@@ -179,3 +188,45 @@ def test_a_log_keeps_its_name_and_its_key(tmp_path: Path) -> None:
     (tmp_path / "signing.key").unlink()
     with pytest.raises(ConfigurationError, match="is missing, and the record is signed with it"):
         open_store(tmp_path, clock=lambda: NOW)
+
+
+ON_THE_HOUR = (NOW // MS_PER_HOUR + 1) * MS_PER_HOUR
+
+
+def die_before_the_log(folder: str) -> None:
+    """Sign, and die of SIGKILL after the commit, before checkpoints.log. Run in a process of its own."""
+    store = open_store(Path(folder), clock=lambda: ON_THE_HOUR - 1500)
+    put(store, new_event("ses-1"))
+    Notary.committed = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, method-assign]  # the instant
+
+    def sign(tx: Transaction) -> None:
+        tx.add_event(new_event("ses-2"))
+        tx.ask_checkpoint()
+
+    store.submit(sign).result()
+
+
+@pytest.mark.parametrize("open_all_along", [False, True])
+def test_a_note_whose_process_died_before_the_log_comes_there_once(tmp_path: Path, open_all_along: bool) -> None:
+    """It was the last of its hour, so that it stays in the table: no alarm may come of it, however soon we are back."""
+    now = [ON_THE_HOUR - 1600]
+    stores = [open_store(tmp_path, clock=lambda: now[0])]
+    put(stores[0], new_event("ses-0"))
+    if not open_all_along:
+        stores.pop().close()
+    code = f"from tests.store.test_store_tree import *; die_before_the_log({str(tmp_path)!r})"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == -9
+    now[0] = ON_THE_HOUR + 500
+    if not open_all_along:
+        stores.append(open_store(tmp_path, clock=lambda: now[0]))
+    for session in ("ses-3", "ses-4"):
+        put(stores[0], new_event(session))
+        now[0] += 60_000
+    stores[0].close()
+    sizes = [each.size for each in logged(tmp_path, stores[0])]
+    assert len(set(sizes)) == len(sizes), "and none stands there twice"
+    kept = [Kept("checkpoints.log", note) for note in notes((tmp_path / "checkpoints.log").read_text())]
+    evidence = EvidenceFile(tmp_path)
+    findings = verify(evidence.read, stores[0].verifier, journal=kept).findings
+    evidence.close()
+    assert not findings

@@ -24,7 +24,14 @@ def event_document(**changes: Any) -> EventDocument:
 
 
 def action_call(
-    name: str, params: JsonObject | None = None, *, attempt: int = 1, repeated: bool = False, **event: Any
+    name: str,
+    params: JsonObject | None = None,
+    *,
+    attempt: int = 1,
+    repeated: bool = False,
+    unanswered: bool = False,
+    **event: Any,
 ) -> ActionCall:
     """One attempt at an action on `event_document(**event)`."""
-    return ActionCall("act_1", "key-1", name, params or {}, event_document(**event), attempt, repeated)
+    document = event_document(**event)
+    return ActionCall("act_1", "key-1", name, params or {}, document, attempt, repeated, unanswered=unanswered)

@@ -169,8 +169,8 @@ class WatchedStore:
     def verifier(self) -> Verifier:
         return self.store.verifier
 
-    def rekey(self, master: bytes | None, actor: str) -> int:
-        return self.store.rekey(master, actor)
+    def rekey(self, master: bytes | None, actor: str, *, whole: bool = False) -> int:
+        return self.store.rekey(master, actor, whole=whole)
 
     def scrub(self, seconds: float) -> bool:
         return self.store.scrub(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ NOW = 1_795_000_000_000  # Unix ms: November 2026
 LINK = "https://images.example.invalid/selfie.jpg?signature=Zm9yZ2VkLWxpbmstYnl0ZXM"
 SUBJECT = "person-4711-of-the-shop"
 NAME = "Zdenka Nevymyslena"
-POLICY = PolicyRef("face", "f" * 64, "enforce")
+POLICY_TEXT = "version: 1"
+POLICY = PolicyRef("face", hashlib.sha256(POLICY_TEXT.encode()).hexdigest(), "enforce")
 
 _numbers = itertools.count(1)
 

@@ -17,14 +17,16 @@ from receiver.audit.tree import grow, leaf_hash
 from receiver.audit.verify import verify
 from receiver.store.sqlite.evidence import EvidenceFile
 from receiver.store.sqlite.store import SqliteStore, open_store
-from tests.support.store_samples import NOW, claim_all, ending, new_event, planned, record, settle
+from tests.support.store_samples import NOW, POLICY, POLICY_TEXT, claim_all, ending, new_event, planned, record, settle
 
 HOUR = 3_600_000
+EDITED_LEAF = "UPDATE entry SET leaf = CAST(replace(CAST(leaf AS TEXT), 'didit', 'tidid') AS BLOB) WHERE idx = 20"
 
 
 def filled(folder: Path, events: int = 250, **options: Any) -> SqliteStore:
     """A store with 4 entries an event, more where actions ran."""
     store = open_store(folder, clock=lambda: NOW, **options)
+    store.submit(lambda tx: tx.add_policy(POLICY.sha256, POLICY.name, POLICY_TEXT, "ana", NOW)).result(30)
     waiting = []
     for number in range(events):
         new = new_event(f"s-{number}", at=NOW + number * 60_000, tags=[f"TAG_{number % 5}", "ALWAYS"])

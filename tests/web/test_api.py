@@ -6,15 +6,17 @@ import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 from pydantic import TypeAdapter
 
 from receiver.contract import JsonObject
+from receiver.erasing import Wanted, erase, find
 from receiver.record import Recorder
-from tests.support.receiver import TOKENS, Receiver, await_that, running, session_event
+from tests.support.processes import run
+from tests.support.receiver import TOKENS, Receiver, await_that, liveness, running, session_event
 
 POLICY: JsonObject = {
     "version": 1,
@@ -155,6 +157,25 @@ def test_an_event_can_be_decided_again(receiver: Receiver) -> None:
     answer = receiver.api(f"/api/events/{event_id}/replay", "operator", "POST")
     assert answer.json() == {"event_id": event_id, "outcome": "decided"}
     assert receiver.api("/api/events/evt_none/replay", "operator", "POST").status_code == 404
+
+
+@pytest.mark.parametrize("extent", ["all", "biometric"])
+def test_an_event_that_was_erased_is_there_and_cannot_be_decided_again(
+    receiver: Receiver, extent: Literal["all", "biometric"]
+) -> None:
+    """Over HTTP and at the command line; one that never was is still 404."""
+    event_id = sent(receiver, vendor_data=f"erased-{extent}", decision=liveness("LIVENESS_FACE_ATTACK"))
+    receiver.settled(event_id)
+    store = receiver.system.store
+    ref = find(store, Wanted(f"erased-{extent}", None, extent)).ref
+    assert ref is not None
+    erase(store, ref, extent, "test", receiver.system.clock, "")
+    answer = receiver.api(f"/api/events/{event_id}/replay", "operator", "POST")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+    assert f"event {event_id} can no longer be decided" in answer.text
+    for name, says in ((event_id, "can no longer be decided"), ("evt_none", "no event evt_none")):
+        done = run("events", "replay", name, cwd=receiver.folder)
+        assert (done.returncode, says in done.stderr) == (1, True), done.stderr
 
 
 def test_the_policy_in_force_is_shown_with_its_hash(receiver: Receiver) -> None:

@@ -61,7 +61,7 @@ async def test_no_more_calls_at_a_time_than_the_vendor_is_allowed(tmp_path: Path
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.4)  # longer than a delivery takes, so that they pile up
         at_once -= 1
         writer.write(answer(200, {"status": "In Review"}))
         await writer.drain()

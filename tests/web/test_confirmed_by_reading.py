@@ -5,6 +5,7 @@ vendor's API asked, its answer as an event, and what may follow from it without 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from receiver.holding import NOT_CONFIRMED
 from receiver.yamltext import read_yaml
 from tests.support.other_vendors import KEY, Simulated, simulated
 from tests.support.processes import run
-from tests.support.receiver import Receiver, await_that, running
+from tests.support.receiver import SECRET, Receiver, await_that, running, session_event, signed
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 READ = "verifik.app_registration"
@@ -26,6 +27,7 @@ VERIFY: dict[str, dict[str, Any]] = {
     "static": {"scheme": "static", "header": "X-Shared", "secrets": [STATIC["X-Shared"]], "accept_unsigned": True},
 }
 MAP = {"type": '"status.updated"', "session_id": "raw.session", "status": "raw.status", "tags": "raw.flags"}
+SIGNED = {"didit": {"vendor": "didit", "verify": {"scheme": "didit", "secrets": [SECRET]}}}
 DECLINE = {"didit.update_status": {"status": "Declined", "comment": "{{ event.session_id }}"}}
 CASE = {"review": {"queue": "read", "reason": "Verifik {{ result.status }}"}}
 POLICY: dict[str, Any] = {
@@ -52,13 +54,19 @@ def box() -> Iterator[Simulated]:
 
 @contextmanager
 def receiving(
-    folder: Path, box: Simulated, confirm: list[str], scheme: str = "none", policy: dict[str, Any] = POLICY
+    folder: Path,
+    box: Simulated,
+    confirm: list[str],
+    scheme: str = "none",
+    policy: dict[str, Any] = POLICY,
+    more: dict[str, Any] | None = None,
 ) -> Iterator[Receiver]:
     """A receiver with an unsigned source of Verifik's and one of Didit's words, which these actions confirm."""
     verify = {**VERIFY[scheme], **({"confirm": confirm} if confirm else {})}
     sources = {
         "verifik": {"vendor": "verifik", "verify": verify},
         "proxy": {"vendor": "generic", "verify": verify, "map": MAP},
+        **(more or {}),
     }
     vendors = {name: {"base_url": box.url, "api_key": KEY} for name in ("didit", "verifik")}
     with running(folder, policy, sources=sources, vendors=vendors) as one:
@@ -187,20 +195,31 @@ def test_what_is_planned_on_the_delivery_itself_stays_held(tmp_path: Path, box: 
 
 
 def test_a_delivery_cannot_call_itself_a_result(tmp_path: Path, box: Simulated) -> None:
-    """A type, and all that a result holds: it is a delivery still, also when it is decided again."""
+    """Neither from a source that nobody signs, nor from one that is signed."""
     session_id = registered(box, "COMPLETED")
-    said = {"session_id": session_id, "status": "Declined"}
-    forged = {
-        "type": f"action.{READ}",
-        "object": {"_id": session_id, "status": "Declined"},
-        "action": {"action_id": "act_1", "name": READ, "rule": "look", "params": {}, "attempt": 1},
-        "result": said,
-    }
+    unsigned = {"type": f"action.{READ}", "object": {"_id": session_id, "status": "Declined"}}
+    signed_one = json.dumps({**session_event(session_id), "webhook_type": "action.didit.decision"}).encode()
+    with receiving(tmp_path, box, [READ], more=SIGNED) as receiver:
+        answers = [
+            receiver.post(json.dumps(unsigned).encode(), STATIC, "verifik"),
+            receiver.post(signed_one, signed(signed_one), "didit"),
+        ]
+        assert [one.status_code for one in answers] == [400, 400]
+        assert all("only the results of our own actions" in one.text for one in answers)
+        assert receiver.api("/api/events").json()["items"] == []
+
+
+def test_a_forged_time_and_id_do_not_get_in_the_way_of_a_true_event(tmp_path: Path, box: Simulated) -> None:
+    """From the year 2999, it is from now; and the same id with another content is another event."""
+    session_id = registered(box, "FAILED")
     with receiving(tmp_path, box, [READ]) as receiver:
-        event_id = sent(receiver, "verifik", forged)
-        assert run("events", "replay", event_id, cwd=tmp_path).returncode == 0
-        found = [one for one in receiver.event(event_id)["actions"] if one["name"] == "didit.update_status"]
-        assert [(one["state"], "not signed" in one["reason"]) for one in found] == [("awaiting_approval", True)] * 2
+        deliver(receiver, session_id, "app_registration_started", status="STARTED", updatedAt="2999-12-31T00:00:00Z")
+        later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 301))
+        forged = deliver(receiver, session_id, updatedAt=later, status="STARTED")
+        true = deliver(receiver, session_id, updatedAt=later)
+        assert true != forged
+        assert receiver.settled(true)["event"]["stale"] is False
+        assert deliver(receiver, session_id, updatedAt=later) == true
 
 
 def test_findings_of_a_delivery_cannot_ride_on_a_true_status(tmp_path: Path, box: Simulated) -> None:
@@ -261,6 +280,54 @@ def test_didit_s_decision_gives_a_forgery_away(tmp_path: Path, box: Simulated) -
     with receiving(tmp_path, box, ["didit.decision"]) as receiver:
         read = result_of(receiver, sent(receiver, "proxy", {"session": session_id, "status": "Approved"}))
         assert [(one["state"], one["reason"]) for one in read["actions"]] == [("awaiting_approval", NOT_CONFIRMED)]
+
+
+VICTIM = "somebody-else"
+PERSONAL: dict[str, Any] = {
+    "version": 1,
+    "name": "no-when",
+    "rules": [
+        {"id": "look", "on": ["status.updated"], "then": [{"didit.decision": {}, "once": "event"}]},
+        {"id": "act", "on": ["action.didit.decision"], "then": [
+            {"didit.user_status": {"status": "BLOCKED"}},
+            {"didit.create_session": {"workflow_id": "11111111-2222-4333-8444-555555555555"}},
+            {"didit.import_session": {"share_token": "shared-by-nobody", "workflow_id": "w"}},
+        ]},
+        {"id": "say", "on": ["action.didit.decision"], "when": ['event.email == "a@example.com"'],
+         "then": [{"label": {"add": ["unproven"]}}]},
+    ],
+}  # fmt: skip
+
+
+def forged_person(folder: Path, box: Simulated, user: str) -> dict[str, Any]:
+    """The result event of a delivery that tells the truth of a session, and names this person for it."""
+    mapped = {**MAP, "vendor_data": "raw.user", "email": "raw.email", "created_at": "raw.at"}
+    verify = {**VERIFY["none"], "confirm": ["didit.decision"]}
+    sources = {"proxy": {"vendor": "generic", "verify": verify, "map": mapped}}
+    vendors = {"didit": {"base_url": box.url, "api_key": KEY}}
+    session_id = box.session("clean")
+    with running(folder, PERSONAL, sources=sources, vendors=vendors) as receiver:
+        said = {"session": session_id, "status": "Approved", "user": user, "flags": ["LIVENESS_FACE_ATTACK"], "at": 1}
+        return result_of(receiver, sent(receiver, "proxy", {**said, "email": "a@example.com"}))
+
+
+def test_a_person_whom_only_the_delivery_names_is_nobody(tmp_path: Path, box: Simulated) -> None:
+    """Session and status are true; whose session it is was not read, so no handler and no rule is given it."""
+    read = forged_person(tmp_path, box, VICTIM)
+    assert (read["event"]["session_id"], read["event"]["status"]) == (box.session("clean"), "Approved")
+    assert [read["event"][name] for name in ("vendor_data", "email", "created_at")] == [None] * 3
+    assert (read["event"]["tags"], read["event"]["warnings"]) == ([], [])
+    assert "say" not in [action["rule"] for action in read["actions"]]
+    assert [call for call in box.world.calls.matching("") if VICTIM in str(call)] == []
+    assert box.calls(f"users/{VICTIM}") == []
+
+
+def test_a_person_whom_the_reading_names_too_is_acted_on(tmp_path: Path, box: Simulated) -> None:
+    user = box.world.state.sessions[box.session("clean")].vendor_data
+    assert user
+    read = forged_person(tmp_path, box, user)
+    assert read["event"]["vendor_data"] == user
+    assert box.calls(f"users/{user}")
 
 
 def test_a_person_may_still_let_it_go_ahead(tmp_path: Path, box: Simulated) -> None:

@@ -68,6 +68,10 @@ def rooted(hashes: list[bytes]) -> bytes:
     [
         "/api/audit/99999999/proof",
         "/api/audit/9999999999999999999999/proof",
+        f"/api/audit/{'9' * 5000}/proof",  # longer than Python reads
+        "/api/audit/٣/proof",
+        "/api/audit/-1/proof",
+        "/api/audit/x/proof",
         "/log/tile/0/999",
         "/log/tile/0/001",  # not full yet
         "/log/tile/0/000.p/256",
@@ -91,7 +95,16 @@ def test_what_is_not_there_is_404(receiver: Receiver, path: str) -> None:
     assert answer.json()["error"]["code"] == "not_found"
 
 
-@pytest.mark.parametrize("path", ["/log/checkpoint", "/log/tile/0/000", "/log/tile/entries/000", "/api/audit/0/proof"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/log/checkpoint",
+        "/log/tile/0/000",
+        "/log/tile/entries/000",
+        "/api/audit/0/proof",
+        f"/api/audit/{'9' * 5000}/proof",
+    ],
+)
 def test_the_log_is_not_open_to_the_world(receiver: Receiver, path: str) -> None:
     assert httpx.get(receiver.url + path).status_code == 401
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.check import Names, check
-from receiver.policy.expressions.closures import Closures, cost
+from receiver.policy.expressions.closures import Closures
 from receiver.policy.expressions.faults import BudgetExceeded, ExpressionError, ExpressionFault
 from receiver.policy.expressions.generated import generate
 from receiver.policy.expressions.operators import Run, Slots, frame, slot_of
@@ -23,7 +23,7 @@ from receiver.policy.expressions.parser import MAX_DEPTH, MAX_LENGTH, parse
 from receiver.policy.expressions.reads import Read, reads
 from receiver.policy.expressions.shapes import Kind, ListOf, Shape, shape_of
 from receiver.policy.expressions.syntax import MAX_MACRO_NESTING, Binary, Node, walk
-from receiver.policy.expressions.values import MAX_LIST, MAX_STRING, UNDECIDED, Budget, Undecided, finite, weight
+from receiver.policy.expressions.values import MAX_LIST, MAX_STRING, UNDECIDED, Budget, Undecided, weight
 
 __all__ = [
     "MAX_DEPTH",
@@ -100,19 +100,9 @@ class Expression:
         """Whether all of it runs as generated code, and nothing as closures."""
         return self._generated[1]
 
-    @cached_property
-    def _plain(self) -> Run:
-        return self._closures.whole(self.node)
-
     def evaluate(self, scope: Mapping[str, JsonValue], budget: Budget) -> JsonValue | Undecided:
         """The value in a scope of root names: `run` on a frame of its own."""
         return self.run(frame(self.layout, scope, budget))
-
-    def evaluate_plain(self, scope: Mapping[str, JsonValue], budget: Budget) -> JsonValue | Undecided:
-        """The same by closures alone: what differential tests hold `run` to."""
-        budget.spend(cost(self.node))
-        value = self._plain(frame(self.layout, scope, budget))
-        return finite(value, budget) if self._calculates else value
 
     def inputs(self, slots: Slots) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
         """The values of its paths, and the paths where nothing stands (absent or null), in the order of the text."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from receiver.contract import RESULT_PREFIX
+from receiver.contract import RESULT_PREFIX, SESSION_STATUSES
 from receiver.policy import codes
 from receiver.policy.document import DEFAULT_EVENTS
 from receiver.policy.findings import original
@@ -23,19 +23,7 @@ KNOWN_EVENTS = """
 status.updated data.updated user.status.updated user.data.updated business.status.updated business.data.updated
 activity.created transaction.created transaction.status.updated travel_rule.status.updated unknown
 """.split()
-# of sessions, and of single features; case matters (Didit's webhook documentation, "Statuses")
-SESSION_STATUSES = (
-    "Not Started",
-    "In Progress",
-    "Awaiting User",
-    "In Review",
-    "Approved",
-    "Declined",
-    "Resubmitted",
-    "Expired",
-    "Kyc Expired",
-    "Abandoned",
-)
+# of single features, where those of sessions stand in the contract; case matters
 FEATURE_STATUSES = ("Not Started", "Not Finished", "Approved", "Declined", "In Review", "Expired")
 SEVERITIES = ("information", "warning", "error")
 # statuses of users and transactions are other words, so statuses are looked at in rules about sessions only
@@ -144,6 +132,8 @@ def _warn_of_events(each: Placed) -> None:
         if kind in KNOWN_EVENTS or kind.startswith(RESULT_PREFIX):
             continue  # whether the action exists is an error elsewhere
         close = difflib.get_close_matches(kind, KNOWN_EVENTS, n=1, cutoff=0.6)
+        if not close and ("." in kind or "_" in kind):
+            continue  # other vendors' types, and those that a `map` makes, cannot be known
         said = f"unknown event type {kind!r}" + (f"; did you mean {close[0]!r}?" if close else "")
         place = original(each.findings.document.value, (*each.where, "on", position))
         each.findings.warning(place, codes.UNKNOWN_EVENT, said)

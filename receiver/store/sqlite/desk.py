@@ -110,16 +110,23 @@ class Desk(Unit):
             self._execute(_ADD_REJECT, (reject.at, source, client, reason, reject.body_bytes))
         self._execute(_TRIM_REJECTS, (self.rejects_kept,))
 
-    def add_note(self, kind: str, actor: str, at: int, facts: Mapping[str, str]) -> None:
-        """Append an entry that stands for itself: a policy taken into use, an export, a start.
+    def add_note(self, kind: str, actor: str, at: int, facts: Mapping[str, str], session_id: str | None = None) -> None:
+        """Append an entry that stands for itself: a policy taken into use, an export, a start, a call by hand.
 
         `facts` stand in the leaf for good, so they name no person. Facts called `event_id`, `action_id`, `rule`,
-        `outcome`, `source` or `policy_sha256` are also what the entry is found by.
+        `outcome`, `source` or `policy_sha256` are also what the entry is found by, and so are the `action` and its
+        `call`. So is the session, if it is stored: a leaf has its salted hash only.
         """
         leaf: Leaf = {"at": at, "kind": kind, "actor": actor, "facts": dict(facts)}
         for name in _COLUMNS & facts.keys():
             leaf[cast("_Column", name)] = storable(facts[name])[:_LONGEST_ID]
-        self._ledger.append(leaf, rules=(facts["rule"],) if "rule" in facts else ())
+        if "call" in facts and "action" in facts:
+            leaf["action_id"], leaf["type"] = facts["call"], storable(facts["action"])[:_LONGEST_ID]
+        rules = (facts["rule"],) if "rule" in facts else ()
+        if session_id is not None:
+            self._append_of_session(leaf, storable(session_id), rules)
+        else:
+            self._ledger.append(leaf, rules=rules)
 
     def add_policy(self, sha256: str, name: str, text: str, author: str | None, at: int) -> bool:
         """Keep a policy version; False if it was known already. Taking it into use is a note of its own."""

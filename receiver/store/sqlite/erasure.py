@@ -9,6 +9,8 @@ needs no more than the random ref, so that whoever opens the store after a crash
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -168,16 +170,18 @@ class Erasure(Queue):
 
     def _forget(self, ref: bytes, extent: Extent, actor: str, at: int, reason: str) -> Erased:
         """The main database's half."""
-        self._overwriting(on=True)
-        try:
+        with self._overwriting():
             counts = self._empty(ref, extent, at)
-        finally:
-            self._overwriting(on=False)
         return self._note(ref, extent, actor, at, reason, counts)
 
-    def _overwriting(self, *, on: bool) -> None:
-        """Whether what is deleted is overwritten too."""
-        self._execute(_OVERWRITE.format("ON" if on else "OFF"))
+    @contextmanager
+    def _overwriting(self) -> Iterator[None]:
+        """What is deleted is overwritten too."""
+        self._execute(_OVERWRITE.format("ON"))
+        try:
+            yield
+        finally:
+            self._execute(_OVERWRITE.format("OFF"))
 
     def _empty(self, ref: bytes, extent: Extent, at: int) -> dict[str, int]:
         counts = {"unfinished_actions": self._reject_unfinished(ref, extent, at)}

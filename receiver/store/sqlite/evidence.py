@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from receiver.audit.evidence import Finder
 from receiver.audit.projection import Row
 from receiver.errors import NotFound, StoreUnavailable
+from receiver.store.sqlite.beside import Beside
 from receiver.store.sqlite.connect import connect_reader
 from receiver.store.sqlite.rows import Rows
 
@@ -22,9 +23,10 @@ _ENTRIES = (
     " FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 )
 _TILE = "SELECT CAST(hashes AS BLOB) FROM tile WHERE level = ? AND n = ?"
-_LAST_TILE = "SELECT max(n) FROM tile WHERE level = ?"
+_LAST_TILE = "SELECT max(n) FROM tile WHERE level = ? AND typeof(n) = 'integer'"
+_TILES = "SELECT count(*) FROM tile WHERE level = ?"
 _HOURS = "SELECT hour, first_idx, last_idx FROM entry_hour"
-_SIGNED = "SELECT size, note FROM checkpoint ORDER BY size"
+_SIGNED = "SELECT size, CAST(note AS BLOB) FROM checkpoint ORDER BY size"
 _FOUND: Final[dict[Finder, str]] = {
     "tags": "SELECT idx FROM entry_tag WHERE tag = ? AND idx >= ? AND idx < ? ORDER BY idx",
     "rules": "SELECT idx FROM entry_rule WHERE rule = ? AND idx >= ? AND idx < ? ORDER BY idx",
@@ -39,7 +41,7 @@ _WORDS: Final[dict[Finder, str]] = {
     " SELECT x FROM w WHERE x IS NOT NULL",
 }
 _RANGE = "entry.idx >= ?1 AND entry.idx < ?2"
-_LEAF = "json_extract(CAST(entry.leaf AS TEXT), '$.{}')"
+_LEAF = "CASE WHEN json_valid(CAST(entry.leaf AS TEXT)) THEN json_extract(CAST(entry.leaf AS TEXT), '$.{}') END"
 _ACT = _LEAF.format("facts.act")
 _OF_EVENT = "JOIN event USING (event_id)"
 _OF_ACTION = "JOIN action USING (action_id)"
@@ -65,6 +67,13 @@ _SEALED: Final = (
     ("review", "reason", "review.reason", _OF_REVIEW),
     ("operator", "note", "review.note", _OF_REVIEW),
     (
+        "hold",
+        "reason",
+        "hold.reason",
+        f"JOIN hold ON hold.n = CAST({_LEAF.format('facts.hold')} AS INTEGER)",
+    ),
+    ("erasure", "reason", "erasure.reason", "JOIN erasure ON erasure.idx = entry.idx"),
+    (
         "operator",
         "reason",
         "deed.reason",
@@ -88,7 +97,7 @@ class Leaves(Rows):
         return SqliteEvidence(self._connection).first_idx()
 
 
-class SqliteEvidence:
+class SqliteEvidence(Beside):
     """One view, in one read transaction that its owner begins and ends. See `receiver/audit/evidence.py`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -105,20 +114,27 @@ class SqliteEvidence:
         return None if first is None else (first, last)
 
     def first_idx(self) -> int:
-        """From which entry on the record is kept."""
+        """From which entry on the record is kept; -1 where what says so is no such number."""
         row = self._execute(_FIRST).fetchone()
-        return 0 if row is None else int(row[0])
+        if row is None:
+            return 0
+        return row[0] if isinstance(row[0], int) and row[0] >= 0 else -1
 
     def entries(self, start: int, end: int) -> Iterator[Row]:
         """Leaf and columns of the entries from `start` to before `end`, in order."""
-        return self._execute(_ENTRIES, (start, end))
+        rows: Iterator[Row] = self._execute(_ENTRIES, (start, end))
+        return rows
 
     def last_tile(self, level: int) -> int | None:
         """The largest number of a tile of a level."""
         number: int | None = self._execute(_LAST_TILE, (level,)).fetchone()[0]
         return number
 
-    def words(self, finder: Finder) -> list[str]:
+    def tiles(self, level: int) -> int:
+        """How many tiles of a level there are."""
+        return int(self._execute(_TILES, (level,)).fetchone()[0])
+
+    def words(self, finder: Finder) -> list[Any]:
         """The words that entries are found by."""
         return [word for (word,) in self._execute(_WORDS[finder])]
 
@@ -138,11 +154,14 @@ class SqliteEvidence:
 
     def signed(self) -> list[tuple[int, str]]:
         """The checkpoints of the table: size, note."""
-        return self._execute(_SIGNED).fetchall()
+        return [(size, bytes(note or b"").decode("utf-8", "replace")) for size, note in self._execute(_SIGNED)]
 
     def origin(self) -> str:
         """The name of the log."""
-        return str(self._execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()[0])
+        row = self._execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
+        if row is None or not isinstance(row[0], str):
+            raise StoreUnavailable("the record does not say its log's name any more: restore a backup, or give --key")
+        return row[0]
 
 
 class EvidenceFile:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import TypeVar
 
 from receiver.audit.leaf import Leaf
 from receiver.contract import Decision, Event
 from receiver.policy.explain import decision_document
 from receiver.store.documents import dump, dump_text
 from receiver.store.port import KnownEvent, NewEvent, SessionState, StoredEvent
+from receiver.store.sqlite.clear import in_clear
 from receiver.store.sqlite.ledger import TAGS_FOUND_BY
 from receiver.store.sqlite.parts import opened, opened_body, seal
 from receiver.store.sqlite.places import decision_place, subject_place
@@ -53,6 +55,7 @@ _LOAD = (
     " FROM event LEFT JOIN payload USING (n) WHERE event_id = ?"
 )
 
+_Text = TypeVar("_Text", str, str | None)
 _YEAR_10000 = 253_402_300_800  # Unix seconds
 
 
@@ -121,7 +124,7 @@ class Intake(Unit):
             session_id=session_id,
             lane=storable(new.lane),
             key=key,
-            tags=list(dict.fromkeys(document["tags"]))[:TAGS_FOUND_BY],
+            tags=list(dict.fromkeys(self._tags(new)))[:TAGS_FOUND_BY],
             session=session_mark(key, session_id),
             actions=0,
         )
@@ -130,9 +133,9 @@ class Intake(Unit):
         if row.session_id is not None and new.parent_id is None and not document["stale"]:
             self._move_session(new, row)
         leaf: Leaf = {"at": new.received_at, "kind": "event", "actor": row.source, "outcome": "accepted"}
-        leaf["type"] = document["type"]
+        leaf["type"] = self._in_clear(document["type"])
         if document["status"]:
-            leaf["status"] = document["status"]
+            leaf["status"] = self._in_clear(document["status"])
         if row.tags:
             leaf["tags"] = row.tags
         self._append(row, leaf, {"body": body, "document": sealed, "biometric": biometric}, row.tags)
@@ -158,7 +161,7 @@ class Intake(Unit):
                 policy.sha256,
                 policy.mode,
                 decision.outcome,
-                storable(decision.status),
+                self._in_clear(decision.status),
                 dump_text(fired),
                 dump_text(undecided),
                 dump_text(shadow),
@@ -173,7 +176,7 @@ class Intake(Unit):
         if shadow:
             leaf["shadow"] = shadow
         if decision.status:
-            leaf["status"] = decision.status
+            leaf["status"] = self._in_clear(decision.status)
         if row.tags:
             leaf["tags"] = row.tags
         self._append(row, leaf, {"decision": sealed}, row.tags, [*fired, *shadow])
@@ -208,10 +211,10 @@ class Intake(Unit):
                 storable(document["source"]),
                 self._dedupe_key(document["source"], new.event.dedupe_key),
                 storable(document["vendor"]),
-                storable(document["type"]),
+                self._in_clear(document["type"]),
                 storable(document["session_id"]),
-                storable(document["status"]),
-                dump_text(document["tags"]),
+                self._in_clear(document["status"]),
+                dump_text(self._tags(new)),
                 new.received_at,
                 _time(new.event.occurred_at),
                 storable(new.lane),
@@ -227,11 +230,17 @@ class Intake(Unit):
         assert row.key is not None
         assert row.session_id is not None
         sealed = row.key.seal(dump(new.subject), subject_place(row.source, row.session_id))
-        status, occurred_at = storable(new.event.document["status"]), _time(new.event.occurred_at)
+        status, occurred_at = self._in_clear(new.event.document["status"]), _time(new.event.occurred_at)
         self._execute(
             _MOVE_SESSION,
             (row.source, row.session_id, occurred_at, status, row.key.ref, sealed, new.received_at),
         )
+
+    def _tags(self, new: NewEvent) -> list[str]:
+        return [in_clear(tag, self._vault.fingerprint) for tag in new.event.document["tags"]]
+
+    def _in_clear(self, text: _Text) -> _Text:
+        return in_clear(text, self._vault.fingerprint) if text else text
 
     def _dedupe_key(self, source: str, dedupe_key: str) -> bytes:
         return self._vault.fingerprint(b"delivery", source, dedupe_key)

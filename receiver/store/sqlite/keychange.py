@@ -11,13 +11,13 @@ _NOTED = "INSERT OR IGNORE INTO meta VALUES ('signing_key', ?)"
 class Keychange(Unit):
     """The writes of key events."""
 
-    def rekey(self, master: bytes, actor: str, at: int) -> int:
-        """Wrap all keys anew under another master key; gives of how many persons. Nothing may fail after this in the
-        same job.
+    def rekey(self, master: bytes, actor: str, at: int, *, whole: bool = False) -> int:
+        """Put the keys under another master key; gives of how many persons there are some. `whole`: wrap each anew.
+        Nothing may fail after this in the same job.
         """
         leaf: Leaf = {"at": at, "kind": "key", "actor": actor, "outcome": "rotated", "facts": {"act": "rekey"}}
         self._ledger.append(leaf)
-        return self._vault.rewrap(master)
+        return self._vault.rewrap(master, whole=whole)
 
     def note_signing_key(self, identity: str, actor: str, at: int) -> bool:
         """Have the record say from when on it is signed with this key; False if it says so already."""

@@ -41,6 +41,7 @@ class Ledger:
         self._tags: list[tuple[str, int]] = []
         self._rules: list[tuple[str, int]] = []
         self._sessions: list[tuple[str, int]] = []
+        self._unfound: list[tuple[frozenset[str], int]] = []  # sessions, and how many of `_sessions` came before
         self._tallies: list[tuple[str, str, int]] = []
         self._words: list[tuple[str, str, int]] = []  # that no column holds
         self.woke = False  # an action was planned or freed
@@ -58,7 +59,7 @@ class Ledger:
 
     def mark(self) -> tuple[int, ...]:
         """How far it has come."""
-        gathered = (self._entries, self._tags, self._rules, self._sessions, self._tallies, self._words)
+        gathered = (self._entries, self._tags, self._rules, self._sessions, self._tallies, self._words, self._unfound)
         return tuple(map(len, gathered))
 
     def rewind(self, mark: tuple[int, ...]) -> None:
@@ -66,7 +67,7 @@ class Ledger:
         entries = mark[0]
         self._next -= len(self._entries) - entries
         del self._entries[entries:], self._tags[mark[1] :], self._rules[mark[2] :]
-        del self._sessions[mark[3] :], self._tallies[mark[4] :], self._words[mark[5] :]
+        del self._sessions[mark[3] :], self._tallies[mark[4] :], self._words[mark[5] :], self._unfound[mark[6] :]
 
     def append(
         self, leaf: Leaf, session_id: str | None = None, tags: Iterable[str] = (), rules: Iterable[str] = ()
@@ -105,7 +106,7 @@ class Ledger:
 
     def unfind(self, session_ids: set[str]) -> None:
         """What was gathered is not found by these sessions any more: their person is being erased."""
-        self._sessions = [found for found in self._sessions if found[0] not in session_ids]
+        self._unfound.append((frozenset(session_ids), len(self._sessions)))
 
     def tally(self, name: str, key: str, change: int) -> None:
         """Move a running count."""
@@ -117,7 +118,7 @@ class Ledger:
             (_ADD_ENTRY, self._entries),
             (_ADD_TAG, self._tags),
             (_ADD_RULE, self._rules),
-            (_ADD_SESSION, self._sessions),
+            (_ADD_SESSION, self._findings()),
             (_ADD_HOUR, self._hours()),
             (_ADD_TALLY, self._sums()),
         ):
@@ -127,6 +128,14 @@ class Ledger:
             words.write(connection, self._entries, self._words, self._tags, self._rules)
             rollups.write(connection, self._entries, self._tags, self._rules, self._words)
             Tiles(connection).append(self._first, [leaf_hash(row[1]) for row in self._entries])
+
+    def _findings(self) -> list[tuple[str, int]]:
+        """Which sessions find which entries, without those that were unfound afterwards."""
+        return [
+            found
+            for at, found in enumerate(self._sessions)
+            if not any(at < before and found[0] in session_ids for session_ids, before in self._unfound)
+        ]
 
     def _hours(self) -> list[tuple[int, int, int]]:
         spans: dict[int, tuple[int, int]] = {}

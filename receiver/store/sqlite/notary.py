@@ -21,9 +21,9 @@ from receiver.store.checkpoints import CheckpointLog
 from receiver.store.sqlite.tiles import Tiles
 
 MS_PER_HOUR: Final = 3_600_000
-_MS_TO_WRITE: Final = 5_000  # a note that is younger is about to be written by the process that signed it
 
 _NEWEST = "SELECT size, at, note FROM checkpoint ORDER BY size DESC LIMIT 1"
+_KEYED = "SELECT 1 FROM meta WHERE name = 'signing_key'"
 _ADD = "INSERT INTO checkpoint VALUES (?, ?, ?)"
 _THIN = "DELETE FROM checkpoint WHERE size < ? AND at >= ?"  # one an hour stays
 
@@ -48,10 +48,12 @@ class Notary:
         self._every = every
         self._tiles = Tiles(connection)
         self._before = log.newest(signer.verifier)  # what was signed before this process began
+        self._robbed = self._before is None and self._was_signed() and not connection.execute(_NEWEST).fetchone()
         self._unsigned = False
         self._retry_at = 0.0
         self._signed: str | None = None  # in this transaction
         self._pending: list[str] = []  # committed, but not yet in the log
+        self._seen: str | None = None  # the newest note of the table, as far as we signed it or saw to it
         self._announced = False
         self._catch_up()
 
@@ -63,6 +65,7 @@ class Notary:
         """Inside the transaction: sign the tree of `size` entries if it is time, or `now`. Raises sqlite3.Error."""
         self._retry_at = time.monotonic() + self._every
         newest = self._connection.execute(_NEWEST).fetchone()
+        self._see_to(newest)
         if size == 0 or (newest and newest[0] == size):
             self._unsigned = False
             return
@@ -84,15 +87,19 @@ class Notary:
         """After the commit: what was signed goes into the log."""
         if self._signed is not None:
             self._pending.append(self._signed)
+            self._seen = self._signed
             self._unsigned, self._signed = False, None
         self._write_down()
 
     def rolled_back(self) -> None:
-        """What was signed in this transaction is void."""
+        """What was signed in this transaction is void. The next try waits its turn, whatever failed."""
         self._signed = None
+        self._retry_at = time.monotonic() + self._every
 
     def _sign(self, size: int, newest: str | None) -> str:
         """Raises TreeError, NoteError when the tree is not what was signed before, with more behind it."""
+        if self._robbed and newest is None:
+            raise NoteError("it was signed before, and no note of that is left: they were removed")
         if newest is not None:
             self._must_continue(open_checkpoint(newest, self._signer.verifier), size)
         if self._before is not None:
@@ -106,6 +113,10 @@ class Notary:
         if before.size and self._tiles.root(before.size) != before.root:
             raise TreeError(f"the first {before.size} entries are not those that were signed")
 
+    def _was_signed(self) -> bool:
+        """Whether the record says, from before this process, that it is signed."""
+        return self._connection.execute(_KEYED).fetchone() is not None
+
     def _announce(self, fault: str) -> None:
         if not self._announced:
             _log.critical("the record is not signed any more", reason=fault, cure="run `hookwarden audit verify`")
@@ -113,11 +124,25 @@ class Notary:
 
     def _catch_up(self) -> None:
         """A process that died after a commit left its last note out of the log."""
-        row = self._connection.execute(_NEWEST).fetchone()
-        known = self._before.size if self._before else 0
-        if row and row[0] > known and self._clock() - row[1] > _MS_TO_WRITE:
-            self._pending.append(row[2])
-            self._write_down()
+        self._see_to(self._connection.execute(_NEWEST).fetchone())
+        self._write_down()
+
+    def _see_to(self, newest: tuple[int, int, str] | None) -> None:
+        """Have the newest note of the table in the log, whoever signed it: its process may have died between the two.
+        One that is just about to write it itself makes it stand there twice, which does no harm.
+        """
+        if newest is None or newest[2] == self._seen:
+            return
+        with suppress(OSError):  # looked for again with the next commit
+            if not self._log.has(newest[2]) and self._is_ours(newest[2]):
+                self._pending.append(newest[2])
+            self._seen = newest[2]
+
+    def _is_ours(self, note: str) -> bool:
+        with suppress(NoteError):
+            open_checkpoint(note, self._signer.verifier)
+            return True
+        return False
 
     def _write_down(self) -> None:
         with suppress(OSError):  # tried again later; the table has the newest

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from receiver.contract import Decision, Event, JsonObject, Mode, PlannedAction, PolicyRef, RuleTrace
 from receiver.policy.recall import PastEvent, Recalled
+from receiver.store.sqlite.clear import MARK
 from receiver.store.sqlite.parts import join
 from receiver.store.sqlite.places import biometric_place, body_place, decision_place, document_place, params_place
 from receiver.store.sqlite.unit import actions_of, class_key
@@ -170,7 +171,7 @@ def _decision(key: SubjectKey, row: _Row, actions: tuple[PlannedAction, ...]) ->
     if row.at is None or row.decision is None:
         return None
     load = partial(_explanation, key, row.decision, row.event_id, row.at)
-    if row.rules_undecided is None:
+    if row.rules_undecided is None or (row.status or "").startswith(MARK):  # the column has not all of it
         document = load()
         return None if document is None else Recalled.of(document, actions)
     return Recalled(row.in_short(actions), load)

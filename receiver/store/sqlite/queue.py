@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from receiver.audit.leaf import Leaf
@@ -33,7 +33,7 @@ _DUE = (
     "SELECT a.n, a.action_id, a.name, a.rule, a.once, a.state, a.attempt, a.spent, a.lost, a.run_at, a.lane, a.params,"
     " a.biometric, e.source, e.session_id, e.event_id, e.depth, e.subject_ref, p.document, p.biometric"
     " FROM action AS a JOIN event AS e ON e.n = a.event_n LEFT JOIN payload AS p ON p.n = e.n"
-    " WHERE a.ready = 1 AND a.due <= ? ORDER BY a.due, a.n LIMIT ?"
+    " WHERE a.ready = 1 AND a.due <= ? {without} ORDER BY a.due, a.n LIMIT ?"
 )
 _START = (
     "UPDATE action SET state = 'running', owner = ?, due = ?, lost = ?, attempt = attempt + 1, spent = spent + 1"
@@ -43,6 +43,11 @@ _ADD_ATTEMPT = "INSERT INTO attempt (action_n, n, owner, at, repeated) VALUES (?
 _LOSE_ATTEMPT = (
     "UPDATE attempt SET ended_at = ?, outcome = 'lost', reason = 'its process died or lost its lease'"
     " WHERE action_n = ? AND n = ? AND outcome IS NULL"
+)
+# A 4xx is a no, and says so; a 2xx that could not be read, a 5xx and no answer at all leave the effect unknown.
+_UNANSWERED = (
+    "SELECT 1 FROM attempt WHERE action_n = ? AND spent AND (outcome = 'retry' AND (http_status IS NULL OR"
+    " http_status NOT BETWEEN 400 AND 499) OR outcome = 'failed' AND http_status BETWEEN 200 AND 299) LIMIT 1"
 )
 _DONE_BEFORE = "SELECT action_id FROM done WHERE same = ? AND action_id <> ?"
 _ADD_DONE = "INSERT OR IGNORE INTO done VALUES (?, ?)"
@@ -115,14 +120,16 @@ class Queue(Unit):
             identifiers.append(self._plan(row, action, at, head=head))
         return identifiers
 
-    def claim(self, owner: str, at: int, lease_until: int, limit: int) -> list[Claim]:
-        """Take up to `limit` actions that are due and first in their lane, and record the start of an attempt.
+    def claim(self, owner: str, at: int, lease_until: int, limit: int, without: Collection[str] = ()) -> list[Claim]:
+        """Take up to `limit` actions that are due and first in their lane, and record the start of an attempt; none of
+        the names in `without`.
 
         Actions whose owner's lease has run out are taken over; `repeated` stays true for all their later attempts, as
         the lost one's effect stays unknown. An action whose event was erased cannot run any more: it ends `failed`.
         """
         claims = []
-        for found in self._execute(_DUE, (at, limit)).fetchall():
+        left_out = f"AND a.name NOT IN ({', '.join('?' * len(without))})" if without else ""
+        for found in self._execute(_DUE.format(without=left_out), (at, *without, limit)).fetchall():
             due = _Due(*found)
             claim = self._claimed(due, owner)
             if claim is None:
@@ -250,6 +257,7 @@ class Queue(Unit):
             attempts_spent=due.spent + 1,
             repeated=due.state == "running" or bool(due.lost),
             done_before=done_before[0] if done_before else None,
+            unanswered=due.attempt > 0 and self._execute(_UNANSWERED, (due.n,)).fetchone() is not None,
         )
 
     def _start(self, due: _Due, claim: Claim, at: int, lease_until: int) -> None:

@@ -15,7 +15,8 @@ from typing import Any, Final
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject, JsonValue
 from receiver.policy.recall import PastEvent
 from receiver.store.documents import iso, iso_or_none
-from receiver.store.port import Page
+from receiver.store.port import Page, Retained
+from receiver.store.sqlite import retained
 from receiver.store.sqlite.evidence import Leaves
 from receiver.store.sqlite.holds import ALL_HOLDS, listed
 from receiver.store.sqlite.parts import opened, opened_body
@@ -30,8 +31,9 @@ from receiver.store.sqlite.places import (
 from receiver.store.sqlite.record import Record
 from receiver.store.sqlite.text import storable
 from receiver.store.sqlite.unit import actions_of, class_key, unsealed_json
-from receiver.store.vault import SubjectKey, Vault
+from receiver.store.vault import Extent, SubjectKey, Vault
 
+ALL_TILES: Final = 1 << 32  # more than there are
 MAX_LIMIT: Final = 500
 MAX_OF_SESSION: Final = 1000  # of each kind in one session's life
 
@@ -84,7 +86,9 @@ class SqliteReader(Record, Leaves):
     """One view, in one read transaction that its owner begins and ends."""
 
     def __init__(self, connection: sqlite3.Connection, vault: Vault) -> None:
-        super().__init__(connection, lambda subject: key.ref if (key := vault.find(subject)) else None)
+        super().__init__(
+            connection, lambda subject: key.ref if (key := vault.find(subject)) else None, vault.fingerprint
+        )
         self._vault = vault
 
     def events(
@@ -130,6 +134,15 @@ class SqliteReader(Record, Leaves):
             body = opened_body(key, event_id, row["body"], parted=bool(row["parted"]))
             document["raw"] = json.loads(body) if body else None
         return document
+
+    def retained(self, extent: Extent, before: int) -> Retained:
+        """What there is to prune of a class that is older than this time."""
+        return retained.retained(self._connection, extent, before)
+
+    def prunable(self, before: int) -> tuple[int, int]:
+        """Which entries pruning would drop by now: the first of them, and the first that stays."""
+        first = retained.noted(self._connection, "min_idx")
+        return first, retained.stop_of(self._connection, first, before, ALL_TILES)
 
     def session(self, session_id: str) -> JsonObject | None:
         """The life of a session: events, decisions, actions, labels, reviews, each oldest first."""

@@ -12,6 +12,7 @@ from receiver.audit.search import Search, parse
 from receiver.contract import JsonObject
 from receiver.store.documents import iso
 from receiver.store.port import Page
+from receiver.store.sqlite.clear import Fingerprint, as_stored
 from receiver.store.sqlite.counting import count
 from receiver.store.sqlite.rows import Rows, cursor_of, page_size, paged
 from receiver.store.sqlite.search import NEVER, Query, build
@@ -44,9 +45,12 @@ _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 class Record(Rows):
     """Entries and proofs. `subject` gives what the database calls a person; None for one that it does not know."""
 
-    def __init__(self, connection: sqlite3.Connection, subject: Callable[[str], bytes | None]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, subject: Callable[[str], bytes | None], fingerprint: Fingerprint
+    ) -> None:
         super().__init__(connection)
         self._subject = subject
+        self._fingerprint = fingerprint
 
     def audit(
         self,
@@ -91,7 +95,7 @@ class Record(Rows):
         """How many entries fit a search, by `day` (UTC), `outcome`, `tag`, `rule`, `kind` or `source`, or several of
         them; and whether all were counted, or the newest `most` only. Raises Unusable.
         """
-        search = parse(query) if isinstance(query, str) else query
+        search = self._search(query)
         return count(search, by, self._all, lambda: self._query(search, (0, NEVER)), most)
 
     def audit_entry(self, idx: int) -> JsonObject | None:
@@ -127,8 +131,10 @@ class Record(Rows):
         return str(rows[0][0]) if rows else None
 
     def _query(self, query: str | Search, span: tuple[int, int]) -> Query:
-        search = parse(query) if isinstance(query, str) else query
-        return build(search, self._all, self._subject, span)
+        return build(self._search(query), self._all, self._subject, span)
+
+    def _search(self, query: str | Search) -> Search:
+        return as_stored(parse(query) if isinstance(query, str) else query, self._fingerprint)
 
 
 def entry_item(row: sqlite3.Row) -> JsonObject:

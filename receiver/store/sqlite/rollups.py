@@ -18,6 +18,7 @@ KINDS: Final = ("tag", "rule", "status", "kind", "source")
 _ADD = (
     "INSERT INTO rollup VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, day, key, outcome) DO UPDATE SET n = n + excluded.n"
 )
+_DROP_EMPTY = "DELETE FROM rollup WHERE kind = ? AND day = ? AND key = ? AND outcome = ? AND n <= 0"
 _SOURCE = "coalesce(e.source, '')"
 _COLUMNS = "SELECT ?, e.at / 86400000, {}, coalesce(e.outcome, ''), count(*) FROM "
 _GROUPED = " BETWEEN ? AND ? GROUP BY 2, 3, 4"
@@ -71,17 +72,19 @@ def fill(connection: sqlite3.Connection) -> None:
 
 def take_off(connection: sqlite3.Connection, first: int, last: int) -> None:
     """Uncount entries that are about to be dropped: from `first` to `last`, both included."""
-    _move(connection, first, last, -1)
-    connection.execute("DELETE FROM rollup WHERE n <= 0")
+    moved = _move(connection, first, last, -1)
+    connection.executemany(_DROP_EMPTY, moved)
 
 
-def _move(connection: sqlite3.Connection, first: int, last: int, sign: int) -> None:
+def _move(connection: sqlite3.Connection, first: int, last: int, sign: int) -> list[tuple[Any, ...]]:
+    """Gives the keys of the counts that it moved."""
     rows = [row for kind, sql in _OF_ENTRIES.items() for row in connection.execute(sql, (kind, first, last))]
     for kind, sql in _FOUND_BY.items():
         for (word,) in connection.execute(_WORDS, (kind,)).fetchall():
             rows += connection.execute(sql, (kind, word, first, last)).fetchall()
     rows += _statuses(connection, first, last)
     connection.executemany(_ADD, [(*row[:4], sign * row[4]) for row in rows])
+    return [tuple(row[:4]) for row in rows]
 
 
 def _statuses(connection: sqlite3.Connection, first: int, last: int) -> list[tuple[Any, ...]]:

@@ -31,6 +31,7 @@ T = TypeVar("T")
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 _TRY_AGAIN: Final = 0.02  # seconds
 IDLE_READERS: Final = 4  # connections kept open for the next reader
+_FIX_VIEW: Final = "SELECT 1 FROM meta LIMIT 1"  # BEGIN alone takes no view: the first look at a table does
 
 
 class Locker:
@@ -41,14 +42,16 @@ class Locker:
         self._given = given  # what the keyring tries
         self._clock = clock
 
-    def change(self, key: bytes | None, rewrap: Callable[[bytes, int], int]) -> int:
-        """Rewrap everything with a new key, so that at every instant a key is found that fits. Raises OSError."""
+    def change(self, key: bytes | None, rewrap: Callable[[bytes, int], int], fits: Callable[[bytes], bool]) -> int:
+        """Rewrap with a new key, so that at every instant a key is found that fits. Raises OSError,
+        ConfigurationError.
+        """
         new = secrets.token_bytes(KEY_BYTES) if key is None else key
         if self._file is None:
             self._given.append(new)
             return rewrap(new, self._clock())
         with self._file.alone():
-            self._file.stage(new)
+            self._file.stage(new, fits)
             count = rewrap(new, self._clock())
             self._file.swap()
             return count
@@ -106,15 +109,19 @@ class SqliteStore:
             if view is not None:
                 self._put_back(view)
 
-    def rekey(self, master: bytes | None, actor: str) -> int:
-        """Replace the master key, by a fresh one if none is given; gives of how many persons the keys were rewrapped.
-        Where the key was given when the store was opened, the next opening needs the new one. Raises StoreUnavailable.
+    def rekey(self, master: bytes | None, actor: str, *, whole: bool = False) -> int:
+        """Replace the master key, by a fresh one if none is given; gives of how many persons there are keys. `whole`:
+        also the key between the master key and theirs, which stops writes while all of them are wrapped anew. Where the
+        key was given when the store was opened, the next opening needs the new one. Raises StoreUnavailable,
+        ConfigurationError.
         """
+
+        def rewrap(key: bytes, at: int) -> int:
+            return self.submit(lambda tx: tx.rekey(key, actor, at, whole=whole)).result()
+
         try:
-            return self._locker.change(
-                master, lambda key, at: self.submit(lambda tx: tx.rekey(key, actor, at)).result()
-            )
-        except OSError as error:
+            return self._locker.change(master, rewrap, self._keyring.fits)
+        except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"the master key cannot be replaced: {error}") from error
 
     def scrub(self, seconds: float) -> bool:
@@ -182,6 +189,7 @@ class _View:
     def opened(self) -> Iterator[SqliteReader]:
         self._connection.execute("BEGIN")
         try:
+            self._connection.execute(_FIX_VIEW).fetchone()  # before that of the keys, which are committed first
             self._vault.begin()
             yield SqliteReader(self._connection, self._vault)
         finally:

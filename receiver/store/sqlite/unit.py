@@ -17,6 +17,7 @@ from receiver.store.sqlite.ledger import Ledger
 from receiver.store.vault import Sealer, SubjectKey, Vault
 
 _EVENT = "SELECT n, source, session_id, lane, subject_ref, tags FROM event WHERE event_id = ?"
+_EVENT_OF_SESSION = "SELECT event_id FROM event WHERE session_id = ? ORDER BY n DESC LIMIT 1"
 _ACTIONS_OF_EVENT = "SELECT count(*) FROM action WHERE action_id >= ? AND action_id < ?"
 
 
@@ -75,6 +76,17 @@ class Unit:
         if body:
             leaf["body"] = {part: hashlib.sha256(sealed).hexdigest() for part, sealed in body.items() if sealed}
         self._ledger.append(leaf, row.session_id, tags, rules)
+
+    def _append_of_session(self, leaf: Leaf, session_id: str, rules: Iterable[str] = ()) -> None:
+        """Append an entry about a session, which finds it if it is stored."""
+        found = self._execute(_EVENT_OF_SESSION, (session_id,)).fetchone()
+        row = self._event(found[0]) if found else None
+        if row is not None:
+            leaf["source"] = row.source
+            if row.session is not None:
+                leaf["session"] = row.session
+        # an erased person's session is looked up by nothing that this would leave behind
+        self._ledger.append(leaf, session_id if row is not None and row.key is not None else None, rules=rules)
 
     def _count(self, state: ActionState, becomes: ActionState) -> None:
         """An action went from one state to another."""

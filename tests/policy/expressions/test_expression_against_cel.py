@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
 import pytest
+
+from tests.support.plain import evaluate_plain
 
 pytest.importorskip(
     "cel_expr_python", reason="no wheel of cel-expr-python for this platform: no oracle", exc_type=ImportError
@@ -131,7 +134,10 @@ class Chunk:
 
     def _ours(self, case: Case, expression: Expression, scope: Any) -> Outcome:
         quick, plain = Budget(1_000_000), Budget(1_000_000)
-        ours, other = outcome(expression.evaluate, scope, quick), outcome(expression.evaluate_plain, scope, plain)
+        ours, other = (
+            outcome(expression.evaluate, scope, quick),
+            outcome(partial(evaluate_plain, expression), scope, plain),
+        )
         assert same_outcome(ours, other), "not as the plain function:\n" + self._wrong(case, scope, ours, other)
         return ours
 
@@ -165,7 +171,10 @@ class Chunk:
         """Whatever the budget, both functions use it up or neither does."""
         for steps in (self.draw.randrange(10), self.draw.randrange(80)):
             quick, plain = Budget(steps), Budget(steps)
-            ours, other = outcome(expression.evaluate, scope, quick), outcome(expression.evaluate_plain, scope, plain)
+            ours, other = (
+                outcome(expression.evaluate, scope, quick),
+                outcome(partial(evaluate_plain, expression), scope, plain),
+            )
             assert same_outcome(ours, other), f"{steps} steps:\n" + self._wrong(case, scope, ours, other)
             self.counts["out of budget in both"] += quick.left < 0
 

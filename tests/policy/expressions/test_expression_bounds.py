@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from receiver.policy.expressions.expression import (
     Names,
     compile_expression,
 )
+from tests.support.plain import evaluate_plain
 
 NAMES = Names({"event": None})
 WIDE: list[Any] = [float(number) for number in range(MAX_LIST)]
@@ -52,7 +54,7 @@ def test_the_budget_is_shared_by_all_expressions_of_an_event() -> None:
 def test_an_exceeded_budget_is_never_absorbed(text: str) -> None:
     """`||` forgives every other fault, never this one; the plain function agrees."""
     expression = compile_expression(text, NAMES)
-    for evaluate_it in (expression.evaluate, expression.evaluate_plain):
+    for evaluate_it in (expression.evaluate, partial(evaluate_plain, expression)):
         with pytest.raises(BudgetExceeded):
             evaluate_it({"event": {"a": WIDE[:500]}}, Budget(100))
 
@@ -77,7 +79,7 @@ def test_bombs_end_by_the_budget(text: str, event: dict[str, Any]) -> None:
     expression = compile_expression(text, NAMES)
     tracemalloc.start()
     try:
-        for evaluate_it in (expression.evaluate, expression.evaluate_plain):
+        for evaluate_it in (expression.evaluate, partial(evaluate_plain, expression)):
             with pytest.raises(BudgetExceeded):
                 evaluate_it({"event": event}, Budget(100_000))
         assert tracemalloc.get_traced_memory()[1] < 20_000_000

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.expression import UNDECIDED, Budget, ExpressionFault, Names, compile_expression, frame
+from tests.support.plain import evaluate_plain
 
 SCOPE: dict[str, Any] = {
     "event": {
@@ -36,7 +38,7 @@ def outcome(text: str) -> Any:
     """The value, UNDECIDED, or FAULT; the quick and the plain function must agree."""
     expression = compile_expression(text, NAMES)
     seen = []
-    for evaluate in (expression.evaluate, expression.evaluate_plain):
+    for evaluate in (expression.evaluate, partial(evaluate_plain, expression)):
         try:
             seen.append(evaluate(SCOPE, Budget(1_000_000)))
         except ExpressionFault:

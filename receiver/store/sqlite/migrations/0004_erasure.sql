@@ -8,6 +8,8 @@ ALTER TABLE action ADD COLUMN biometric INTEGER NOT NULL DEFAULT 0;  -- 1: param
 -- begins with the time it was made at.
 CREATE INDEX action_event ON action (event_n);
 CREATE INDEX firing_event ON firing (event_n);
+CREATE INDEX done_action ON done (action_id);
+CREATE INDEX label_action ON label (action_id);
 
 -- Persons that were erased, by the ref that nothing leads to any more.
 CREATE TABLE erasure (

@@ -16,6 +16,7 @@ CREATE TABLE word_block (
 
 -- Which entries have a fact of this value. Few have any.
 CREATE TABLE entry_fact (value TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (value, idx)) WITHOUT ROWID;
+CREATE INDEX entry_fact_idx ON entry_fact (idx);
 
 -- How many entries a UTC day has, by one thing and the outcome ('' where there is none).
 CREATE TABLE rollup (
