@@ -16,16 +16,20 @@ MAX_BODY: Final = 256 * 1024  # bytes
 
 
 async def post(hooks: dict[str, Hook], params: HttpPostParams, call: ActionCall) -> Outcome:
-    """The message's id is the same for every attempt, so that the receiver can tell a repeat."""
+    """The message is the same, byte by byte, for every attempt, and so is its id: the receiver can tell a repeat."""
     hook = hooks.get(params.to)
     if hook is None:
         return Outcome("failed", f"`hooks` in config.yaml has no {params.to!r}")
-    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = _moment(call.planned_at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = json.dumps({"type": params.type, "timestamp": at, "data": params.data}, separators=(",", ":")).encode()
     if len(body) > MAX_BODY:
         return Outcome("failed", f"the message has {len(body):,} bytes, and {MAX_BODY:,} are the most")
     status = await hook.post(call.idempotency_key, body)
     return Outcome("done", result={"bytes": len(body)}, http_status=status)
+
+
+def _moment(milliseconds: int | None) -> datetime:
+    return datetime.now(UTC) if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def bound(tools: Tools) -> Run | None:

@@ -327,6 +327,7 @@ class ActionCall:
     repeated: bool
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     unanswered: bool = False
+    planned_at: int | None = None  # Unix ms, the same for every attempt
 
     @property
     def uncertain(self) -> bool:

@@ -330,4 +330,5 @@ def _call(claim: Claim) -> ActionCall:
         attempt=claim.attempt,
         repeated=claim.repeated,
         unanswered=claim.unanswered,
+        planned_at=claim.planned_at,
     )

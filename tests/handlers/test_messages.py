@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,10 +63,13 @@ async def test_a_message_is_signed_as_standard_webhooks_has_it(tools: Tools, stu
 
 async def test_every_attempt_has_the_same_id(tools: Tools, stub: VendorStub) -> None:
     stub.reply(answer(503), answer(200))
+    first = replace(action_call("http.post", CASE), planned_at=1_795_000_000_123)
     with pytest.raises(VendorUnavailable):
-        await bind(tools)["http.post"](action_call("http.post", CASE))
-    await bind(tools)["http.post"](action_call("http.post", CASE, attempt=2, repeated=True))
+        await bind(tools)["http.post"](first)
+    await bind(tools)["http.post"](replace(first, attempt=2, repeated=True))
     assert [seen.headers["webhook-id"] for seen in stub.seen] == ["key-1", "key-1"]
+    assert stub.seen[0].body == stub.seen[1].body
+    assert stub.seen[0].json()["timestamp"] == "2026-11-18T11:06:40.123Z"
 
 
 @pytest.mark.parametrize(
