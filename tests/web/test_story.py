@@ -15,10 +15,14 @@ import httpx
 import pytest
 
 from receiver.cli.story import tell_event
+from receiver.config import load_configuration
+from receiver.web.app import build_app
+from receiver.web.protocol import BoundedProtocol
+from receiver.wiring import build
 from tests.support.crashing import Vendor
 from tests.support.live_server import serve
 from tests.support.processes import run
-from tests.support.receiver import Receiver, await_that, liveness, running, session_event, signed
+from tests.support.receiver import Receiver, await_that, liveness, running, session_event, signed, write_configuration
 
 DECLINE: dict[str, Any] = {"didit.update_status": {"status": "Declined"}}
 
@@ -56,16 +60,16 @@ def test_an_echo_that_something_newer_has_overtaken_is_still_our_echo(tmp_path: 
 
 
 def test_a_limit_parks_what_is_over_it_and_lets_go_again(tmp_path: Path) -> None:
-    rule = {"id": "limited", "limit": "2/second", "then": [{"label": {"add": ["x"]}}]}
-    with running(tmp_path, policy(rule)) as receiver:
-        states = []
+    rule = {"id": "limited", "limit": "2/minute", "then": [{"label": {"add": ["x"]}}]}
+    now = [time.time_ns() // 1_000_000]
+    system = build(load_configuration(write_configuration(tmp_path, policy(rule))), clock=lambda: now[0])
+    with serve(build_app(system), BoundedProtocol) as url:
+        receiver = Receiver(url, system, tmp_path)
         for _ in range(3):
             burst = [sent(receiver, str(uuid.uuid4())) for _ in range(4)]
-            states.append([receiver.event(event)["actions"][0]["state"] for event in burst])
-            time.sleep(1.1)
-    for burst_states in states:
-        assert burst_states[3] == "awaiting_approval"
-        assert sum(state != "awaiting_approval" for state in burst_states) >= 2
+            states = [receiver.event(event)["actions"][0]["state"] for event in burst]
+            assert [state == "awaiting_approval" for state in states] == [False, False, True, True]
+            now[0] += 60_001
 
 
 def test_the_result_of_a_stale_event_is_stale_too(tmp_path: Path, vendor: Any) -> None:
