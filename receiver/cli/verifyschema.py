@@ -46,8 +46,10 @@ VERIFY_TEXTS = {
     "FetchSettings.base_url": "Where the API is.",
     "FetchSettings.client_id": "Plaid's client_id; better from the environment: ${NAME}.",
     "FetchSettings.secret": "Plaid's secret; better from the environment: ${NAME}.",
-    "StaticVerify.confirm": "Reading actions whose result lets what rules plan on it go ahead, if it says the same.",
-    "NoneVerify.confirm": "Reading actions whose result lets what rules plan on it go ahead, if it says the same.",
+    **dict.fromkeys(
+        ("StaticVerify.confirm", "NoneVerify.confirm"),
+        "Reading actions whose result lets what rules plan on it go ahead, if it says the same.",
+    ),
     "StaticVerify.header": "The header that holds the shared secret.",
     **{
         f"JwkSettings.{key}": text

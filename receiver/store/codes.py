@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+
+from receiver.errors import ConfigurationError, Problem
 
 STORE_CODES: Mapping[str, str] = {
     "S001": "the master key is missing, or is no key",
@@ -13,3 +16,8 @@ STORE_CODES: Mapping[str, str] = {
     "S006": "the key that checkpoints are signed with is missing, or is no key",
     "S007": "the log was begun under another name",
 }
+
+
+def misfit(path: Path, code: str, message: str) -> ConfigurationError:
+    """A file of the data folder that cannot be used as it is."""
+    return ConfigurationError([Problem(str(path), 1, 1, "error", code, message)])

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from receiver.files import put_once
-from receiver.store.vault import misfit
+from receiver.store.codes import misfit
 
 
 def read_or_make(path: Path, *, signed_before: bool) -> Ed25519PrivateKey:

@@ -32,7 +32,8 @@ from typing import Final, Literal, TypeAlias
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from receiver.errors import ConfigurationError, Problem
+from receiver.errors import ConfigurationError
+from receiver.store.codes import misfit
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -498,8 +499,3 @@ def _opened(master: bytes, locked: Locked) -> bytes | None:
     except InvalidTag:
         return None
     return opened if name == "kek" else master
-
-
-def misfit(path: Path, code: str, message: str) -> ConfigurationError:
-    """A file of the data folder that cannot be used as it is."""
-    return ConfigurationError([Problem(str(path), 1, 1, "error", code, message)])

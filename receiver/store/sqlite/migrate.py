@@ -14,8 +14,8 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
+from receiver.store.codes import misfit
 from receiver.store.sqlite import rollups, tiles, words
-from receiver.store.vault import misfit
 
 _SET = "hookwarden"
 

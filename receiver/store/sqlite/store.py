@@ -16,6 +16,7 @@ from receiver.audit.note import Signer, Verifier
 from receiver.errors import StoreUnavailable
 from receiver.store import master, signing
 from receiver.store.checkpoints import CheckpointLog
+from receiver.store.codes import misfit
 from receiver.store.port import Transaction
 from receiver.store.sqlite.connect import Mooring, connect_keys, connect_main, connect_reader
 from receiver.store.sqlite.ledger import Ledger
@@ -24,7 +25,7 @@ from receiver.store.sqlite.notary import Notary
 from receiver.store.sqlite.reader import SqliteReader
 from receiver.store.sqlite.transaction import SqliteTransaction
 from receiver.store.sqlite.writer import Writer
-from receiver.store.vault import KEY_BYTES, Keyring, Vault, misfit
+from receiver.store.vault import KEY_BYTES, Keyring, Vault
 
 T = TypeVar("T")
 
