@@ -32,7 +32,8 @@ from audit_year import POLICIES, RULES, START, TAGS, YEAR, fill
 
 from receiver.audit.search import parse
 from receiver.audit.tree import inclusion_proof
-from receiver.store.port import Reader, Store
+from receiver.store.port import Store
+from receiver.store.reader import Reader
 from receiver.store.sqlite.store import open_store
 
 PAGE_GOAL, PAGE_GOAL_5M = 5.0, 15.0  # ms, p99 of a page

@@ -5,15 +5,21 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
+from typing import Final
 
 from handlers.redact import MAX_DEPTH, public_text
 from receiver.contract import JsonObject, JsonValue
 from receiver.errors import AnswerUnreadable
 
+_VALUES = re.compile(r"\s*[A-Za-z]{3,9},[^,]*|[^,]+")  # of a header that was sent several times; a date has a comma
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 LONGEST_WAIT = 86400.0  # seconds: no action lives longer than this by default; who asks for more means something else
+_LARGEST: Final = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +41,13 @@ class Answer:
 
 
 def read_json(content: bytes) -> JsonValue:
-    """JSON by RFC 8259: UTF-8, no NaN or Infinity, no number beyond a double's range. Raises ValueError."""
+    """JSON by RFC 8259: UTF-8, no NaN or Infinity, no number beyond a double's range, and no key twice in one object,
+    of which each reader takes another. Raises ValueError.
+    """
     try:
-        value: JsonValue = json.loads(content.decode(), parse_constant=_refuse, parse_float=_finite)
+        value: JsonValue = json.loads(
+            content.decode(), parse_constant=_refuse, parse_float=_finite, parse_int=_whole, object_pairs_hook=_unique
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value
@@ -52,6 +62,20 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError("number out of range")
     return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if abs(number) > _LARGEST:
+        raise ValueError("number out of range")
+    return number
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return members
 
 
 def refusal(status: int, content: bytes, secrets: Iterable[str] = ()) -> str:
@@ -89,17 +113,24 @@ def _leaves(value: JsonValue, path: str = "", depth: int = 0) -> list[tuple[str,
 
 def retry_after(headers: Mapping[str, str], status: int, now: float) -> float | None:
     """Seconds that the vendor asks us to wait: Retry-After (RFC 9110 section 10.2.3: seconds or a date), on 429 also
-    X-RateLimit-Reset. `now` is Unix time. None where nothing usable was said: a wait beyond a day is a time of day, or
-    a mistake.
+    X-RateLimit-Reset. `now` is Unix time. Of several values the longest counts, and a part of a second is a whole one:
+    too late is better than too early. None where nothing usable was said: a wait beyond a day is a time of day, or a
+    mistake.
     """
-    text = headers.get("retry-after", "").strip()
-    seconds = _number(text)
-    if seconds is None and text:
-        seconds = _until_date(text, now)
-    if seconds is not None and seconds > LONGEST_WAIT:
-        seconds = None
-    if seconds is None and status == 429:
-        seconds = until_reset(headers, now)
+    said = [_wait(text.strip(), now) for text in _VALUES.findall(headers.get("retry-after", ""))]
+    usable = [seconds for seconds in said if seconds is not None]
+    if usable:
+        return max(usable)
+    return _usable(until_reset(headers, now)) if status == 429 else None
+
+
+def _wait(text: str, now: float) -> float | None:
+    if _SECONDS.fullmatch(text):
+        return _usable(float(math.ceil(float(text))))
+    return _usable(_until_date(text, now))
+
+
+def _usable(seconds: float | None) -> float | None:
     return None if seconds is None or seconds > LONGEST_WAIT else max(seconds, 0.0)
 
 

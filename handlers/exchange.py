@@ -17,6 +17,7 @@ import httpx
 
 USER_AGENT = "hookwarden"
 _NO_DOMAINS: tuple[str, ...] = ()
+_HUNG_UP = "disconnected without sending a response"  # httpcore has one type for this and for a head that is broken
 
 
 class BodyUnreadable(Exception):
@@ -26,7 +27,9 @@ class BodyUnreadable(Exception):
 @dataclass(slots=True)
 class Exchange:
     """What came of one request. `status` None: no answer at all; then, or where the body could not be read, `fault`
-    says why. `broken` tells a connection that failed from a body that was refused. Header names are lower case.
+    says why. `broken` tells a connection that failed from a body that was refused; `unsent`, that there never was a
+    connection to send the request on; `garbled`, that an answer came whose head cannot be read: it may have been a
+    yes. Header names are lower case.
     """
 
     status: int | None = None
@@ -34,10 +37,12 @@ class Exchange:
     content: bytes = field(default=b"", repr=False)
     fault: str | None = None
     broken: bool = False
+    unsent: bool = False
+    garbled: bool = False
 
-    def breaks(self, fault: str) -> None:
+    def breaks(self, fault: str, *, unsent: bool = False) -> None:
         """The connection failed, before or within the answer."""
-        self.fault, self.broken = fault, True
+        self.fault, self.broken, self.unsent = fault, True, unsent
 
 
 def open_client(
@@ -78,13 +83,24 @@ async def exchange(client: httpx.AsyncClient, request: httpx.Request, *, timeout
     try:
         async with asyncio.timeout(timeout):
             await _send(client, request, limit, done)
+    except (httpx.ConnectTimeout, httpx.PoolTimeout):
+        done.breaks("timed out", unsent=True)
+    except httpx.ConnectError:
+        done.breaks("connection failed", unsent=True)
     except (TimeoutError, httpx.TimeoutException):
         done.breaks("timed out")
     except BodyUnreadable as error:
         done.fault = str(error)
+    except httpx.RemoteProtocolError as error:
+        done.garbled = done.status is None and _HUNG_UP not in str(error)
+        done.breaks("the head of the answer is broken" if done.garbled else _broken(done))
     except (httpx.HTTPError, OSError):
-        done.breaks("connection failed" if done.status is None else "connection broke off")
+        done.breaks(_broken(done))
     return done
+
+
+def _broken(done: Exchange) -> str:
+    return "connection failed" if done.status is None else "connection broke off"
 
 
 async def _send(client: httpx.AsyncClient, request: httpx.Request, limit: int, done: Exchange) -> None:

@@ -145,7 +145,7 @@ async def _resolve(host: str, port: int, resolver: Resolver) -> list[Address]:
     except (OSError, UnicodeError, ValueError):  # TimeoutError is an OSError
         addresses = []
     if not addresses:
-        raise VendorUnavailable("the image host's name cannot be resolved")
+        raise VendorUnavailable("the image host's name cannot be resolved", unsent=True)
     return addresses
 
 

@@ -4,9 +4,11 @@
 |----------------------------------------------------------|---------------------------------------------------|
 | 2xx, readable                                            | Answer                                            |
 | 2xx, oversized, broken off, wrongly encoded or not JSON  | AnswerUnreadable: the effect may have happened    |
-| none, timeout, 5xx, 408, 429                             | VendorUnavailable, with the wait that was asked   |
-| 401, 403 unless they are the operation's own no          | VendorWaiting: the vendor is parked (`gate.py`)   |
-| words that our key is no good, or credits are used up    | the same, whosever no the status is               |
+| one whose head is broken, to a call that writes          | the same: it may have been a 2xx                  |
+| none, timeout, 5xx, 408, 429; a broken head otherwise    | VendorUnavailable, with the wait that was asked   |
+| 402, and 401, 403 unless they are the operation's own no | VendorWaiting: the vendor is parked (`gate.py`)   |
+| 401, 403 in words that our key is no good                | the same, whosever no the status is               |
+| any 4xx in words that credits are used up                | the same, unless the call itself held such words  |
 | other 4xx, and 3xx: redirects are never followed         | VendorRefused                                     |
 
 Paths go out as given: at Didit the trailing slash is part of the path, and the redirect that cures a missing one may
@@ -35,6 +37,11 @@ from receiver.errors import AnswerUnreadable, VendorError, VendorRefused, Vendor
 MAX_ANSWER = 4 * 1024 * 1024
 CONCURRENCY = 16
 _OF_THE_KEY = re.compile(r"\bcredentials\b|\bauthenticat(ed|ion)\b|\b(api|access)[ _-]?(key|token)\b", re.IGNORECASE)
+_OF_CREDITS = re.compile(
+    r"\b(no|enough|insufficient|out of|without|lack of) (\w+ )?credits\b"
+    r"|\bcredits (\w+ ){0,3}(used up|exhausted|depleted|insufficient|run out|ran out)\b",
+    re.IGNORECASE,
+)
 
 Upload = tuple[str, bytes, str]
 """A file for a multipart form: name, content, media type."""
@@ -115,7 +122,6 @@ class VendorClient:
         data: Mapping[str, str] | None = None,
         files: Mapping[str, Upload] | None = None,
         own_no: frozenset[int] = frozenset(),
-        credits_by: frozenset[int] = frozenset(),
         group: str | None = None,
         limit: int | None = None,
         expect: Literal["json", "bytes"] = "json",
@@ -123,9 +129,8 @@ class VendorClient:
         """One call. Raises VendorUnavailable, VendorWaiting, VendorRefused or AnswerUnreadable (see the top).
 
         `path` starts with a slash, its segments encoded (`segment`). `own_no` holds the statuses among 401 and 403 by
-        which this operation says no to its own subject, so that they speak of our credentials, or of credits, only
-        where their words do; `credits_by` statuses beside these by which it says, in words, that credits are used up.
-        `group` is whose rate limit the call counts for; `limit` takes the place of `max_answer`.
+        which this operation says no to its own subject, so that they speak of our credentials only where their words
+        do. `group` is whose rate limit the call counts for; `limit` takes the place of `max_answer`.
         """
         writes = method not in ("GET", "HEAD")
         await self._turn(self._gate.rate(writes, group))
@@ -136,7 +141,7 @@ class VendorClient:
             )
             done = await exchange(self._http, request, timeout=self._timeout, limit=limit or self._max_answer)
             self._heed_budget(done, self._gate.rate(writes, group))
-            return self._judge(done, writes, own_no, credits_by, expect)
+            return self._judge(done, writes, own_no, (path, params, json, data), expect)
 
     async def _turn(self, rate: Rate) -> None:
         """Wait for the turn of a paced call without holding a place that others need: raises VendorWaiting. Who comes
@@ -159,19 +164,21 @@ class VendorClient:
         await asyncio.sleep(seconds)
 
     def _judge(
-        self, done: Exchange, writes: bool, own_no: frozenset[int], credits_by: frozenset[int], expect: str
+        self, done: Exchange, writes: bool, own_no: frozenset[int], sent: tuple[object, ...], expect: str
     ) -> Answer:
         status = done.status
         if done.broken or status is None or status >= 500:
             self._gate.failed()
         else:
             self._gate.answered()
+        if status is None and done.garbled and writes:
+            raise AnswerUnreadable(f"{self.name}: {done.fault}: it may have been a yes")
         if status is None:
-            raise VendorUnavailable(f"{self.name}: {done.fault}")
-        if self._is_about_us(status, done, own_no, credits_by):
+            raise VendorUnavailable(f"{self.name}: {done.fault}", unsent=done.unsent or not writes)
+        if self._is_about_us(status, done, own_no, sent):
             raise self._park(status, done, writes)
         if not 200 <= status < 300:
-            raise self._refusal(status, done)
+            raise self._refusal(status, done, writes)
         self._gate.succeeded(writes)
         return self._answer(status, done, expect)
 
@@ -182,12 +189,18 @@ class VendorClient:
         else:
             rate.heed(now, done.headers, unix_now)
 
-    def _is_about_us(self, status: int, done: Exchange, own_no: frozenset[int], credits_by: frozenset[int]) -> bool:
-        """Whether a no is to all our calls, and not to this one: our key is no good, or our credits are used up."""
-        if status in (401, 403) and status not in own_no:
+    def _is_about_us(self, status: int, done: Exchange, own_no: frozenset[int], sent: tuple[object, ...]) -> bool:
+        """Whether a no is to all our calls, and not to this one: our key is no good, or our credits are used up. A
+        refusal may repeat what was sent, and that may come from a stranger: words that were sent prove nothing.
+        """
+        if status == 402 or (status in (401, 403) and status not in own_no):
             return True
-        said = refusal(status, done.content, self._secrets) if status in own_no | credits_by else ""
-        return "credits" in said.lower() or (status in own_no and _OF_THE_KEY.search(said) is not None)
+        if not 400 <= status < 500:
+            return False
+        said = refusal(status, done.content, self._secrets)
+        if status in own_no and _OF_THE_KEY.search(said) is not None:
+            return True
+        return _OF_CREDITS.search(said) is not None and _OF_CREDITS.search(repr(sent)) is None
 
     def _park(self, status: int, done: Exchange, writes: bool) -> VendorWaiting:
         reason = refusal(status, done.content, self._secrets)
@@ -195,12 +208,13 @@ class VendorClient:
         news = self._gate.refused(status, reason, writes)
         return VendorWaiting(said, PROBE_EVERY, status, alert=said if news else None)
 
-    def _refusal(self, status: int, done: Exchange) -> VendorError:
+    def _refusal(self, status: int, done: Exchange, writes: bool) -> VendorError:
         if status >= 500 or status in (408, 429):
             wait = retry_after(done.headers, status, self._clock())
-            return VendorUnavailable(f"{self.name}: HTTP {status}", status, wait)
+            return VendorUnavailable(f"{self.name}: HTTP {status}", status, wait, unsent=not writes)
         if 300 <= status < 400:
-            return VendorRefused(f"{self.name}: HTTP {status}: redirects are not followed", status)
+            cure = "see that base_url is the address that answers itself"
+            return VendorRefused(f"{self.name}: HTTP {status}: redirects are not followed; {cure}", status)
         return VendorRefused(refusal(status, done.content, self._secrets), status)
 
     def _answer(self, status: int, done: Exchange, expect: str) -> Answer:
@@ -212,4 +226,4 @@ class VendorClient:
             return Answer(status, read_json(done.content), b"", done.headers)
         except ValueError:
             pass  # raised below, outside: its context would hold the answer
-        raise AnswerUnreadable(f"{self.name}: HTTP {status}, but the answer is not JSON", status)
+        raise AnswerUnreadable(f"{self.name}: HTTP {status}, but the answer is not JSON, or has a key twice", status)

@@ -93,17 +93,18 @@ class ImageFetcher:
 
         Raises LinkRefused for a link that we do not follow (nothing was contacted); VendorRefused for what is no image
         or too large; VendorUnavailable where asking again may help. A 4xx is among the latter: signed links live for an
-        hour at most, so a new one has to be read from the decision first.
+        hour at most, so a new one has to be read from the decision first. What was to be done with the image has not
+        been begun then (`unsent`).
         """
         target = await resolve_public(url, self._allow_hosts, self._resolver)
         done = await self._get(target, self._max_image if limit is None else limit)
         status = done.status
         if status is None or done.broken:
-            raise VendorUnavailable(f"image download: {done.fault}", status)
+            raise VendorUnavailable(f"image download: {done.fault}", status, unsent=True)
         if 300 <= status < 400:
             raise VendorRefused(f"image download: HTTP {status}: redirects are not followed", status)
         if status != 200:
-            raise VendorUnavailable(f"image download: HTTP {status}", status)
+            raise VendorUnavailable(f"image download: HTTP {status}", status, unsent=True)
         if done.fault is not None:
             raise VendorRefused(f"image download: {done.fault}", status)
         return recognise(done.content)

@@ -15,11 +15,12 @@ from typing import Any, Final
 from handlers.faces import Faces
 from handlers.http import Upload, VendorClient
 from handlers.images import Image
+from handlers.kwikid_gone import check_deleted, says_gone
 from handlers.kwikid_params import TUNING, DeleteFaceParams, KwikidLivenessParams
-from handlers.kwikid_wire import liveness_result, liveness_v2_result, refuse_hidden_error, says_gone
+from handlers.kwikid_wire import liveness_result, liveness_v2_result, refuse_hidden_error
 from handlers.tools import Factory, Run, Tools
 from receiver.contract import ActionCall, JsonObject, Outcome
-from receiver.errors import AnswerUnreadable, VendorRefused
+from receiver.errors import VendorRefused
 
 _REPEATED = "repeated after an interruption: KwikID may count two checks"
 
@@ -57,9 +58,7 @@ class Kwikid:
             if refused.http_status != 400 or not says_gone(refused.reason):
                 raise
             return Outcome("noop", "the face is not in the collection", http_status=400)
-        said = refuse_hidden_error(answer.object(), answer.status)
-        if "success" not in said:
-            raise AnswerUnreadable("kwikid: the answer does not say whether the face was deleted", answer.status)
+        check_deleted(refuse_hidden_error(answer.object(), answer.status), answer.status)
         return Outcome("done", http_status=answer.status)
 
     async def _check(

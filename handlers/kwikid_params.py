@@ -22,6 +22,8 @@ TUNING = (
 )
 """The parts of the form that tune the check, as the vendor spells them."""
 
+FakeTag = Literal["LIVENESS_FACE_ATTACK", "LOW_LIVENESS_SCORE"]
+
 
 class KwikidLivenessParams(Params):
     """`POST /liveness` and `POST /v2/liveness`: a picture, a video, or both. Own: `fake_tag`, and that `image` and
@@ -65,7 +67,7 @@ class KwikidLivenessParams(Params):
         max_length=200,
         description="What KwikID notes in its log. Left out: the action's id, which tells of nobody.",
     )
-    fake_tag: Literal["LIVENESS_FACE_ATTACK", "LOW_LIVENESS_SCORE"] = Field(
+    fake_tag: FakeTag = Field(
         default="LIVENESS_FACE_ATTACK",
         description="What KwikID's word `fake` is taken for: an attack, or a score that is too low.",
     )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from handlers.kwikid_params import DeleteFaceParams, KwikidLivenessParams
-from handlers.liveness import LivenessResult
-from receiver.contract import ActionSpec
+from typing import get_args
+
+from handlers.kwikid_params import DeleteFaceParams, FakeTag, KwikidLivenessParams
+from handlers.liveness import LivenessResult, known_of
+from receiver.contract import ActionSpec, Words
+
+_KNOWN = {  # the scale of its numbers is not documented
+    **known_of((*get_args(FakeTag), "LOW_FACE_MATCH_SIMILARITY"), scales=()),
+    "vendor_reason": Words("reason", ("real", "fake")),
+}
 
 # whether KwikID charges by the call is not published: taken as charged, so that nothing is paid for twice by our doing
 LIVENESS = ActionSpec(
@@ -14,6 +21,7 @@ LIVENESS = ActionSpec(
     vendor="kwikid",
     billable=True,
     result=LivenessResult,
+    known=_KNOWN,
     biometric=True,
 )
 LIVENESS_V2 = ActionSpec(
@@ -23,6 +31,7 @@ LIVENESS_V2 = ActionSpec(
     vendor="kwikid",
     billable=True,
     result=LivenessResult,
+    known=_KNOWN,
     biometric=True,
 )
 DELETE_FACE = ActionSpec(

@@ -8,15 +8,18 @@ different vendors are not comparable: none is converted. What the vendor did not
 from __future__ import annotations
 
 import json
-from typing import Literal, TypeAlias, TypedDict
+import sys
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias, TypedDict, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from handlers.redact import redact
-from receiver.contract import JsonObject, JsonValue, Severity
+from receiver.contract import SEVERITIES, JsonObject, JsonValue, Known, Severity, Words
 
 Status: TypeAlias = Literal["Approved", "In Review", "Declined"]
 MAX_KEPT_ANSWER = 64 * 1024  # characters of JSON: more is no verdict
+_LARGEST: Final = sys.float_info.max
 
 
 class Params(BaseModel):
@@ -56,9 +59,56 @@ class LivenessResult(TypedDict):
     blink: bool | None
 
 
+def known_of(tags: tuple[str, ...], scales: tuple[str, ...]) -> Mapping[str, Known]:
+    """What is known of the words in a vendor's result, of which these are the tags and scales that its reader gives."""
+    found = Words("tag", tags, closed=True)
+    return {
+        "status": Words("status", get_args(Status), closed=True),
+        "tags[]": found,
+        "warnings[].tag": found,
+        "warnings[].severity": Words("severity", SEVERITIES, closed=True),
+        "scale": Words("scale", scales, closed=True),
+    }
+
+
 def finding(tag: str, severity: Severity, data: JsonValue = None) -> LivenessWarning:
     """One warning of a result."""
     return {"tag": tag, "severity": severity, "data": data}
+
+
+def unclear(
+    body: JsonObject, note: str, *, min_score: float | None = None, request_id: str | None = None
+) -> LivenessResult:
+    """The result of an answer that is no clear verdict: for a person, with nothing in it that a rule could take for a
+    finding, be it a score. What the vendor said stands in `answer`.
+    """
+    return {
+        "status": "In Review",
+        "tags": [],
+        "warnings": [],
+        "passed": None,
+        "score": None,
+        "scale": None,
+        "min_score": min_score,
+        "vendor_reason": None,
+        "notes": [note],
+        "request_id": request_id,
+        "answer": kept(body),
+        "overall_score": None,
+        "face_match": None,
+        "face_match_score": None,
+        "blink": None,
+    }
+
+
+def unreadable(value: JsonValue) -> bool:
+    """Whether something is said in a place for a truth value that is none."""
+    return truth(value) is None and says(value)
+
+
+def says(value: JsonValue) -> bool:
+    """Whether anything is said: not null, "N/A", or empty."""
+    return text(value) is not None if isinstance(value, str) else value is not None
 
 
 def truth(value: JsonValue) -> bool | None:
@@ -69,8 +119,8 @@ def truth(value: JsonValue) -> bool | None:
 
 
 def number(value: JsonValue) -> int | float | None:
-    """A number as sent; None for anything else, text among it."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number as sent; None for anything else, text among it, and what no double holds."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST else None
 
 
 def text(value: JsonValue) -> str | None:

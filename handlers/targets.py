@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from apprise import Apprise
 
 MAX_ANSWER: Final = 64 * 1024  # bytes of an answer, of which only the status counts
-_CONNECTIONS: Final = 8
-_TELLERS: Final = 8  # messages on their way at a time, for each channel
+AT_A_TIME: Final = 8  # messages on their way, for each hook and each channel
 _BUSY_FOR: Final = 5.0  # seconds until a channel with no place left is asked again
 _MARK: Final = "whsec_"
 _KEY_BYTES: Final = range(24, 65)  # https://github.com/standard-webhooks: "between 24 bytes and 64 bytes"
@@ -67,7 +66,7 @@ class Hook:
         self._clock = clock
         self._gate = Gate(f"webhook {name}", time.monotonic)
         self._http = open_client(
-            {}, connect_timeout=min(5.0, timeout), timeout=timeout, connections=_CONNECTIONS, keep_alive=True, tls=None
+            {}, connect_timeout=min(5.0, timeout), timeout=timeout, connections=AT_A_TIME, keep_alive=True, tls=None
         )
 
     def __repr__(self) -> str:
@@ -88,7 +87,7 @@ class Hook:
         else:
             self._gate.answered()
         if status is None:
-            raise VendorUnavailable(f"{self.name}: {done.fault}")
+            raise VendorUnavailable(f"{self.name}: {done.fault}", unsent=done.unsent)
         if 200 <= status < 300:
             return status
         if status >= 500 or status in (408, 425, 429):
@@ -115,7 +114,7 @@ class Channel:
         self.name = name
         self._url = url
         self._timeout = timeout
-        self._tellers: Daemons[bool] = Daemons(_TELLERS)
+        self._tellers: Daemons[bool] = Daemons(AT_A_TIME)
         if not _apprise(url):
             raise ValueError("is not a URL that Apprise can notify, such as slack://... or mailtos://...")
 

@@ -24,6 +24,7 @@ from handlers.verifik_wire import (
     answered_reason,
     is_expired,
     liveness_result,
+    refuse_hidden_error,
     refused_for,
     registration_result,
 )
@@ -59,23 +60,25 @@ class Verifik:
         try:
             answer = await self._ask("POST", "/v2/face-recognition/liveness", body)
         except VendorRefused as refused:
-            reason = refused_for(refused.reason)
+            reason = refused_for(refused.reason, refused.http_status)
             if reason is None:
                 raise
             return _outcome({}, reason, params, call, refused.http_status)
-        return _outcome(answer.object(), answered_reason(answer.object()), params, call, answer.status)
+        body = refuse_hidden_error(answer.object(), answer.status)
+        return _outcome(body, answered_reason(body), params, call, answer.status)
 
     async def app_registration(self, params: AppRegistrationParams, call: ActionCall) -> Outcome:
         """`GET /v2/app-registrations/{id}`, of the registration that the event is about; the objects of Verifik's other
         events are none. Reading changes nothing, so an answer that cannot be read is asked for again.
         """
-        path = f"/v2/app-registrations/{segment(_registration_of(call))}"
+        asked = _registration_of(call)
         try:
-            answer = await self._ask("GET", path)
-            return Outcome("done", None, registration_result(answer.object()), answer.status)
+            answer = await self._ask("GET", f"/v2/app-registrations/{segment(asked)}")
+            body = _not_an_error(answer)
+            return Outcome("done", None, registration_result(body, asked), answer.status)
         except AnswerUnreadable as error:
             reason, status = f"the registration cannot be read: {error.reason}", error.http_status
-        raise VendorUnavailable(reason, status)
+        raise VendorUnavailable(reason, status, unsent=True)
 
     async def _ask(self, method: str, path: str, body: JsonObject | None = None) -> Answer:
         try:
@@ -103,6 +106,15 @@ def _outcome(
         raise VendorUnavailable(f"verifik: {UNDECIDED}", http_status)
     result = liveness_result(body, params.liveness_min_score, reason)
     return Outcome("done", _REPEATED if call.uncertain else None, result, http_status)
+
+
+def _not_an_error(answer: Answer) -> JsonObject:
+    """Raises AnswerUnreadable for an error that calls itself a success."""
+    try:
+        return refuse_hidden_error(answer.object(), answer.status)
+    except VendorRefused as refused:
+        reason = refused.reason
+    raise AnswerUnreadable(reason, answer.status)
 
 
 def _registration_of(call: ActionCall) -> str:

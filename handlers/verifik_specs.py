@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from handlers.liveness import LivenessResult
+from handlers.liveness import LivenessResult, known_of
 from handlers.verifik_params import AppRegistrationParams, VerifikLivenessParams
-from handlers.verifik_wire import AppRegistrationResult
-from receiver.contract import ActionSpec
+from handlers.verifik_wire import REASONS, TAGS, VENDOR_STATUSES, AppRegistrationResult
+from receiver.contract import SESSION_STATUSES, ActionSpec, Range, Words
+
+_SHARE = Range(0, 1)
 
 LIVENESS = ActionSpec(
     name="verifik.liveness",
@@ -14,6 +16,12 @@ LIVENESS = ActionSpec(
     vendor="verifik",
     billable=True,
     result=LivenessResult,
+    known={
+        **known_of(TAGS, scales=("0-1",)),
+        "score": _SHARE,
+        "min_score": _SHARE,
+        "vendor_reason": Words("reason", REASONS, closed=True),
+    },
     biometric=True,
 )
 APP_REGISTRATION = ActionSpec(
@@ -23,6 +31,10 @@ APP_REGISTRATION = ActionSpec(
     vendor="verifik",
     once="event",  # it is read anew for each event: an unsigned delivery is held against what it says now
     result=AppRegistrationResult,
+    known={
+        "status": Words("status", SESSION_STATUSES),
+        "vendor_status": Words("status of Verifik", VENDOR_STATUSES),
+    },
     biometric=True,  # it may tell of faces
 )
 SPECS = (LIVENESS, APP_REGISTRATION)

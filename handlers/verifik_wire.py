@@ -3,6 +3,7 @@
 Facts: Verifik's documentation (docs.verifik.co and its public sources), state of 2026-11. It never says "attack": a low
 score is all it tells. Pictures that it does not score have a reason from a published list; with which HTTP status and
 in which field is not published, so those words, whole and exact, are looked for anywhere in an answer or a refusal.
+`passed: false` alone declines nobody: it is also what a program begins with that failed before it had a score.
 
 Of `GET /v2/app-registrations/{id}` no answer is published. The object of its webhooks (`_id`, `status`) is looked for
 under `data`, where Verifik's other answers have theirs, else at the top. An answer that names no `_id` is not taken to
@@ -16,9 +17,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypedDict, cast
 
-from handlers.liveness import LivenessResult, LivenessWarning, Status, finding, kept, number, part, text, truth
+from handlers.hidden_errors import HTTP_VERDICT, error_code, spoken_error
+from handlers.liveness import (
+    LivenessResult,
+    LivenessWarning,
+    Status,
+    finding,
+    kept,
+    number,
+    part,
+    says,
+    text,
+    truth,
+    unclear,
+)
+from handlers.redact import public_text
 from receiver.contract import JsonObject, JsonValue, Severity
-from receiver.errors import AnswerUnreadable
+from receiver.errors import AnswerUnreadable, VendorRefused, VendorUnavailable
 
 FAILED = "liveness_failed"
 UNDECIDED = "liveness_error"  # nothing to do with the picture: may be tried again
@@ -33,7 +48,13 @@ _NOT_SCORED: Final[dict[str, tuple[str, Severity]]] = {
     "face_rotation_too_large": ("LOW_FACE_QUALITY", "warning"),
     "poor_lighting": ("LOW_FACE_LUMINANCE", "warning"),
 }
-_REASONS: Final = frozenset((*_NOT_SCORED, FAILED, UNDECIDED))
+REASONS: Final = (*_NOT_SCORED, FAILED, UNDECIDED)
+_REASONS: Final = frozenset(REASONS)
+TAGS: Final = tuple(dict.fromkeys(("LOW_LIVENESS_SCORE", *(tag for tag, _ in _NOT_SCORED.values()))))
+"""Every tag that a result may hold."""
+
+_ABOUT_THE_PICTURE: Final = frozenset((400, 409, 412, 422))  # noes to what was sent; 413 is a proxy's, 404 nobody's
+_PATH = re.compile(r"[^\s:]{1,100}: ")
 _STATUSES: Final = {  # as `receiver/vendors/verifik.py` reads them: COMPLETED_WITHOUT_KYC is no approval
     "COMPLETED": "Approved",
     "FAILED": "Declined",
@@ -43,6 +64,7 @@ _STATUSES: Final = {  # as `receiver/vendors/verifik.py` reads them: COMPLETED_W
     "ONGOING": "In Progress",
     "EXPIRED": "Expired",
 }
+VENDOR_STATUSES: Final = tuple(_STATUSES)
 _EXPIRED = re.compile(r"\btoken[ _-]?(has |is )?expired\b", re.IGNORECASE)
 _OF_FACES = re.compile(r"template|face[_-]?image", re.IGNORECASE)
 _MAX_DEPTH = 8
@@ -69,17 +91,41 @@ def is_expired(refusal: str) -> bool:
     return _EXPIRED.search(refusal) is not None
 
 
-def refused_for(refusal: str) -> str | None:
+def refused_for(refusal: str, http_status: int | None) -> str | None:
     """The published reason that a refusal gives, if it gives one: then the picture is at fault, and not the call.
-    `refusal` is a sentence such as `HTTP 409: no_face_detected`.
+    `refusal` is a sentence such as `HTTP 409: no_face_detected`; each word may stand behind the path to its place.
     """
-    said = refusal.partition(": ")[2].lower().split("; ")
-    return next((word for text_ in said if (word := text_.rpartition(": ")[2].strip()) in _REASONS), None)
+    if http_status not in _ABOUT_THE_PICTURE:
+        return None
+    said = {_PATH.sub("", words, count=1).strip() for words in refusal.partition(": ")[2].lower().split("; ")}
+    return _only(said)
 
 
 def answered_reason(body: JsonObject) -> str | None:
-    """The published reason that stands as a whole text anywhere in an answer."""
-    return next((word for said in _texts(body) if (word := said.strip().lower()) in _REASONS), None)
+    """The published reason that stands as a whole text anywhere in an answer; None where there are several: a list of
+    what there might be gives no reason.
+    """
+    return _only(_reasons(body))
+
+
+def refuse_hidden_error(body: JsonObject, http_status: int) -> JsonObject:
+    """The body, unless it is an error in spite of its HTTP status: by a number, by a success that is none, or in the
+    shape of Verifik's errors, `{message, code}`. Raises VendorRefused, VendorUnavailable where it is too much at the
+    moment, and AnswerUnreadable for an HTTP status that promises no answer. A published reason is no call error.
+    """
+    code = error_code(body)
+    if code == 429:
+        raise VendorUnavailable(f"verifik: HTTP {http_status}, but the answer says 429", 429)
+    if code is not None:
+        raise VendorRefused(f"verifik: HTTP {http_status}, but the answer says {code}", http_status)
+    if truth(body.get("success")) is False:
+        raise VendorRefused(f"verifik: HTTP {http_status}, but the answer says that it did not succeed", http_status)
+    said = text(body.get("message"))
+    if said is not None and text(body.get("code")) is not None and said.lower() not in _REASONS:
+        raise VendorRefused(public_text(f"verifik: HTTP {http_status}, but the answer says: {said}"), http_status)
+    if http_status not in HTTP_VERDICT:
+        raise AnswerUnreadable(f"verifik: HTTP {http_status} promises no answer that counts", http_status)
+    return body
 
 
 def liveness_result(body: JsonObject, asked: float, reason: str | None) -> JsonObject:
@@ -90,7 +136,12 @@ def liveness_result(body: JsonObject, asked: float, reason: str | None) -> JsonO
     passed, score, least = truth(data.get("passed")), number(data.get("liveness_score")), number(data.get("min_score"))
     if reason is None and passed is None and score is None:
         raise AnswerUnreadable("verifik: the answer holds neither a verdict nor a score", 200)
-    judged = _judged(reason, passed, score, max(asked, least or asked))
+    doubt = _doubt(body, data, reason)
+    if doubt is not None:
+        unknown = unclear(body, doubt, min_score=asked, request_id=text(body.get("id")))
+        return cast("JsonObject", unknown)
+    said = passed if body else False  # a refusal for a reason is a no
+    judged = _judged(reason, said, score, (asked, asked if least is None else least))
     notes = [judged.note] if judged.note else []
     if least not in (None, asked):
         notes.append(f"integrity: judged by a least score of {least}, asked for {asked}")
@@ -116,18 +167,37 @@ def liveness_result(body: JsonObject, asked: float, reason: str | None) -> JsonO
     return cast("JsonObject", result)
 
 
-def registration_result(body: JsonObject) -> JsonObject:
-    """What a rule sees of a registration. `extra` is the rest of it, without links, images, templates of faces and
-    tokens. Raises AnswerUnreadable where neither id nor status is there.
+def _doubt(body: JsonObject, data: JsonObject, reason: str | None) -> str | None:
+    """Why an answer is no clear verdict, if so. A picture that was not scored is for a person in any case."""
+    if reason in _NOT_SCORED:
+        return None
+    if len(_reasons(body)) > 1:
+        return "not clear: several reasons are given"
+    states: tuple[str, ...] = ("status",) if reason else ("status", "code")  # a reason's message has a code beside it
+    name = spoken_error(body, known=_REASONS, states=states)
+    name = name or spoken_error(data, known=_REASONS, states=(*states, "reason"))
+    if name is not None:
+        return f"not clear: beside the verdict stands `{name}`, as in an error"
+    least = data.get("min_score")
+    if says(least) and not _in_scale(number(least)):
+        return "not clear: the least score is not one of 0 to 1"
+    return None
+
+
+def registration_result(body: JsonObject, asked: str) -> JsonObject:
+    """What a rule sees of the registration `asked` for. `status` is null in an answer that does not name it, names
+    another, or speaks of an error: it may be the call that failed, and not the person. `extra` is the rest of it,
+    without links, images, templates of faces and tokens. Raises AnswerUnreadable where neither id nor status is there.
     """
     data = part(body, "data") or body
     session_id, sent = text(data.get("_id")), text(data.get("status"))
     if session_id is None and sent is None:
         raise AnswerUnreadable("verifik: the answer holds no registration", 200)
+    told = session_id == asked.strip() and spoken_error(body, states=("code",)) is None
     rest = {name: value for name, value in data.items() if name not in ("_id", "status")}
     result: AppRegistrationResult = {
         "session_id": session_id,
-        "status": None if sent is None else _STATUSES.get(sent.upper(), sent),
+        "status": _STATUSES.get(sent.upper(), sent) if sent is not None and told else None,
         "vendor_status": sent,
         "extra": kept(_faceless(rest)) if rest else None,
     }
@@ -143,32 +213,45 @@ def _faceless(node: JsonObject, depth: int = 0) -> JsonObject:
     }
 
 
-def _judged(reason: str | None, passed: bool | None, score: float | None, least: float) -> _Judged:
+def _judged(reason: str | None, passed: bool | None, score: float | None, least: tuple[float, float]) -> _Judged:
     if reason in _NOT_SCORED:
         tag, severity = _NOT_SCORED[reason]
         note = "integrity: passed, though the picture was not scored" if passed else None
         return _Judged("In Review", finding(tag, severity, {"vendor_reason": reason}), note)
-    return _scored(False if reason == FAILED else passed, score, least)
+    return _scored(passed, score, least, failed=reason == FAILED)
 
 
-def _scored(claimed: bool | None, score: float | None, least: float) -> _Judged:
-    """The documented rule, applied again: live only above the least score, so that an equal one fails. Where verdict
-    and score disagree, or one of them is missing, the worse is kept, and a person decides.
+def _scored(passed: bool | None, score: float | None, least: tuple[float, float], *, failed: bool) -> _Judged:
+    """The documented rule, applied again: live only above the least score, so that an equal one fails. Of the one that
+    was asked for and the one that was used, a yes is above both, and a no above neither. Where verdict and score
+    disagree, or one of them is missing, a person decides; only a no for the published reason needs no score beside it.
     """
-    recomputed = score > least if score is not None and _in_scale(score) else None
-    if claimed and recomputed:
+    measured = _in_scale(score)
+    above = score is not None and measured and score > max(least)
+    below = score is not None and measured and score <= min(least)
+    data: JsonObject = {"score": score, "min_score": max(least)}
+    if passed and above and not failed:
         return _Judged("Approved")
-    data: JsonObject = {"score": score, "min_score": least}
-    if claimed is False and (recomputed is False or score is None):
+    if (below and not passed and (failed or passed is False)) or (failed and passed is False and score is None):
         return _Judged("Declined", finding("LOW_LIVENESS_SCORE", "error", data))
-    low = finding("LOW_LIVENESS_SCORE", "warning", data) if False in (claimed, recomputed) else None
-    if None in (claimed, recomputed):
+    said_low = failed or (measured and (passed is False or not above))
+    low = finding("LOW_LIVENESS_SCORE", "warning", data) if said_low else None
+    if not measured or (passed is None and not failed):
         return _Judged("In Review", low, "integrity: verdict or score is missing, or off the documented scale")
     return _Judged("In Review", low, "integrity: the verdict disagrees with the score")
 
 
 def _in_scale(score: float | None) -> bool:
     return score is not None and 0 <= score <= 1
+
+
+def _reasons(body: JsonObject) -> set[str]:
+    return {word for said in _texts(body) if (word := said.strip().lower()) in _REASONS}
+
+
+def _only(words: set[str]) -> str | None:
+    found = words & _REASONS
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def _texts(value: JsonValue, depth: int = 0) -> Iterator[str]:

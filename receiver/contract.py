@@ -15,6 +15,7 @@ from pydantic import BaseModel
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
+MISFIT = "misfit"  # pydantic's type for parameters that do not go together: see `handlers/misfit.py`
 RESULT_PREFIX = "action."  # an action's result is an event of type `action.<name>`
 
 # of sessions at Didit; case matters (its webhook documentation, "Statuses")
@@ -31,7 +32,9 @@ SessionStatus: TypeAlias = Literal[
     "Abandoned",
 ]
 SESSION_STATUSES: tuple[SessionStatus, ...] = get_args(SessionStatus)
+FEATURE_STATUSES = ("Not Started", "Not Finished", "Approved", "Declined", "In Review", "Expired")  # of single checks
 Severity: TypeAlias = Literal["information", "warning", "error"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the mildest first
 Mode: TypeAlias = Literal["enforce", "shadow"]
 
 
@@ -231,6 +234,7 @@ class PlannedAction:
     once: Literal["session", "event"] = "session"
     limit: tuple[int, int] | None = None  # at most so many firings of this rule in so many seconds
     biometric: bool = False  # its parameters and results are biometric data
+    needs: str = ""  # whose places it takes while it runs: see `ActionSpec.needs`
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +311,7 @@ class Outcome:
     http_status: int | None = None
     retry_after: float | None = None  # seconds
     effects: tuple[Effect, ...] = ()
+    unsent: bool = False  # of a `retry` or `failed`: nothing was sent that could have had an effect
     handover: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
 
 
@@ -339,6 +344,30 @@ Handler: TypeAlias = Callable[[ActionCall], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """What is known of a place in a result: its numbers go from `low` to `high`, both included."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is known of a place in a result: the words that stand there, case and all. `noun` says what they are called;
+    tags without words are the vendor's. `closed`: no other word ever does (with none, nothing does); else others pass,
+    unless they resemble one of these.
+    """
+
+    noun: str
+    words: tuple[str, ...] = ()
+    closed: bool = False
+
+
+Known: TypeAlias = Range | Words | Literal["country", "date"]
+"""What is known of a place in a result. A country is a code of three letters, a date ISO text."""
+
+
+@dataclass(frozen=True, slots=True)
 class ActionSpec:
     """What the policy checker and the dispatcher know of an action without running it."""
 
@@ -352,9 +381,18 @@ class ActionSpec:
     plain: tuple[str, ...] = ()  # parameters that stand in the record in the clear for good: no template may fill them
     sets_status: bool = False  # its `status` parameter is the session's status: the most severe one wins
     result: type | None = None  # a TypedDict, where the shape of its result is known
+    known: Mapping[str, Known] = field(default_factory=dict, compare=False)  # by place in it: `matches[].similarity`
     echoes: Callable[[JsonObject], str | None] | None = None  # the status whose `status.updated` this call will cause
     target: Literal["hooks", "notify"] | None = None  # the section of config.yaml that its `to` is a name of
     biometric: bool = False  # it takes an image, or tells of faces: its parameters and results have a key of their own
+
+    def needs(self, params: Mapping[str, Any]) -> str:
+        """Whom the action needs, so whose places it takes while it runs: its vendor, the one target that `to` names
+        (such as `hooks.core`), or nobody (empty).
+        """
+        if self.vendor is not None or self.target is None:
+            return self.vendor or ""
+        return f"{self.target}.{params.get('to')}"
 
 
 Facts: TypeAlias = Mapping[str, Any]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from receiver.audit.note import NoteError, open_checkpoint
-from receiver.audit.prove import entry_proof
+from receiver.audit.offline import CheckFailed, check
+from receiver.audit.prove import FORMAT, entry_proof
+from receiver.audit.strict import NotReadable
 from receiver.audit.tree import TreeError
 from receiver.contract import JsonObject
 from receiver.store.documents import iso
-from receiver.store.port import Erased, Person, Store, Transaction
-from receiver.store.vault import Extent
+from receiver.store.port import Store, Transaction
+from receiver.store.shapes import Erased, Extent, Person
 
 SCRUB_SECONDS: Final = 10.0  # for how long readers that are in the way are waited for
 
@@ -44,7 +47,8 @@ def preview(store: Store, ref: bytes, extent: Extent, actor: str, at: int) -> Ma
 
 
 def erase(store: Store, ref: bytes, extent: Extent, actor: str, clock: Callable[[], int], reason: str) -> JsonObject:
-    """Erase, and give the receipt. Raises Conflict while a legal hold stands, StoreUnavailable.
+    """Erase, and give the receipt: the proof of the erasure's entry, and beside it what that entry says. Raises
+    Conflict while a legal hold stands, StoreUnavailable.
 
     `scrubbed` False: keys and rows are gone, but readers kept their old bytes in the logs of the files; asking again
     for the same person tries to cut them again.
@@ -76,14 +80,17 @@ def proof(store: Store, idx: int) -> JsonObject:
     with store.read() as reader:
         entry, note = reader.audit_entry(idx), reader.checkpoint(idx + 1)
         assert entry is not None
-        known: JsonObject = {"idx": idx, "leaf": entry["leaf"], "size": None, "checkpoint": None, "proof": []}
+        known: JsonObject = {"format": FORMAT, "idx": idx, "leaf": entry["leaf"]}
+        known |= {"size": None, "checkpoint": None, "proof": []}
         if note is None:
             return known
         leaf = base64.b64decode(str(entry["leaf"]))
         try:
-            return entry_proof(idx, leaf, note, open_checkpoint(note, store.verifier), reader.tile)
-        except (NoteError, TreeError, TypeError):  # keys are destroyed by now, and that is to be told
+            found = entry_proof(idx, leaf, note, open_checkpoint(note, store.verifier), reader.tile)
+            check([json.dumps(found) + "\n"], store.verifier)
+        except (CheckFailed, NotReadable, NoteError, TreeError, TypeError):  # keys are destroyed: that is to be told
             return known
+        return found
 
 
 def _finish(store: Store) -> None:

@@ -12,7 +12,8 @@ HookwardenError
     ├── VendorUnavailable   transport, 5xx, 429: try again later
     ├── VendorWaiting       the vendor is parked or its breaker is open: wait, no attempt is spent
     ├── VendorRefused       the vendor's final no
-    ├── AnswerUnreadable    2xx, but the answer was oversized or not what was promised: the effect may have happened
+    ├── AnswerUnreadable    2xx, or perhaps one, that cannot be read: the effect may have happened
+    │   └── NoOutcome       what the function of an action gave back is no outcome: its package is at fault
     └── LinkRefused         an image link that we do not follow; nothing was contacted
 
 Below the root are also ExpressionError and ExpressionFault, which stay inside the policy room and become findings or
@@ -103,11 +104,21 @@ class VendorError(HookwardenError):
 
 
 class VendorUnavailable(VendorError):
-    """Try again; `retry_after` (seconds) is what the vendor asked for, if it did."""
+    """Try again; `retry_after` (seconds) is what the vendor asked for, if it did. `unsent` says that whatever failed
+    could have had no effect: it only read, or its request never left.
+    """
 
-    def __init__(self, reason: str, http_status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        http_status: int | None = None,
+        retry_after: float | None = None,
+        *,
+        unsent: bool = False,
+    ) -> None:
         super().__init__(reason, http_status)
         self.retry_after = retry_after
+        self.unsent = unsent
 
 
 class VendorWaiting(VendorError):
@@ -128,7 +139,15 @@ class VendorRefused(VendorError):
 
 
 class AnswerUnreadable(VendorError):
-    """The vendor said yes, but its answer could not be read; the effect may have happened."""
+    """The vendor said yes, but its answer was oversized, broken or not what was promised; the effect may have happened.
+    Where `http_status` is None not even the answer's head could be read: it may have been a yes.
+    """
+
+
+class NoOutcome(AnswerUnreadable):
+    """What the function that carries an action out gave back is no outcome. What it did is not known, and the next
+    attempt would end the same way.
+    """
 
 
 class LinkRefused(VendorError):

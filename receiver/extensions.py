@@ -7,12 +7,12 @@
 | `hookwarden.vendors` | a function (base_url, api_key, timeout, concurrency) -> VendorClient, for `vendors.<name>` |
 
 Our own names come first and cost nothing; the installed packages are looked through only where a name is not ours, or
-all names are asked for.
+all names are asked for, as `serve` and `check` do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -48,6 +48,15 @@ class Extended(Mapping[str, T], Generic[T]):
         """Without looking for others where the name is ours."""
         return name in self._own or name in self._installed
 
+    def own(self, name: str) -> bool:
+        """Whether a name is ours, and no package's."""
+        return name in self._own
+
+    def unusable(self, name: str, fault: str) -> Problem:
+        """What to say where what a package offers under a name turns out later to be of no use."""
+        entry = next(iter(entry_points(group=self._group, name=name)))
+        return self._problem(entry, fault)
+
     @cached_property
     def _installed(self) -> dict[str, T]:
         found: dict[str, T] = {}
@@ -58,12 +67,24 @@ class Extended(Mapping[str, T], Generic[T]):
                     raise TypeError("that name is taken")
                 found[entry.name] = self._read(entry.name, entry.load())
             except Exception as fault:  # noqa: BLE001  # whatever it was: it is theirs, and must be named
-                problems.append(self._problem(entry, fault))
+                problems.append(self._problem(entry, f"{type(fault).__name__}: {fault}"))
         if problems:
             raise ConfigurationError(problems)
         return found
 
-    def _problem(self, entry: EntryPoint, fault: Exception) -> Problem:
+    def _problem(self, entry: EntryPoint, fault: str) -> Problem:
         package = entry.dist.name if entry.dist is not None else "?"
-        said = f"{entry.name!r} ({self._group}) cannot be used: {type(fault).__name__}: {fault}; mend or remove it"
+        said = f"{entry.name!r} ({self._group}) cannot be used: {fault}; mend or remove it"
         return Problem(f"package {package}", 1, 1, "error", "C013", said)
+
+
+def installed_problems(*tables: Iterable[str]) -> list[Problem]:
+    """What is wrong with the installed packages that offer names of these tables, whether anything uses them or not."""
+    problems: list[Problem] = []
+    for table in tables:
+        try:
+            for _ in table:
+                pass
+        except ConfigurationError as error:
+            problems += error.problems
+    return problems

@@ -39,45 +39,23 @@ class Metrics:
 
     def __init__(self, store: Store) -> None:
         self._registry = CollectorRegistry()
-        self.deliveries = Counter(
-            "hookwarden_deliveries",
-            "Webhook deliveries, by source and answer.",
-            ["source", "answer"],
-            registry=self._registry,
-        )
-        self.rejected = Counter(
-            "hookwarden_rejected",
-            "Refused deliveries, by source and reason.",
-            ["source", "reason"],
-            registry=self._registry,
-        )
-        self.intake = Histogram(
-            "hookwarden_intake_seconds",
-            "From the last byte in to the commit.",
-            registry=self._registry,
-            buckets=_SECONDS,
-        )
-        self._attempts = Counter(
-            "hookwarden_attempts",
-            "Attempts at actions, by action and ending.",
-            ["action", "ending"],
-            registry=self._registry,
-        )
-        self._repeats = Counter(
-            "hookwarden_repeats", "Attempts after one that died in flight.", ["action"], registry=self._registry
-        )
-        self._seconds = Histogram(
-            "hookwarden_attempt_seconds", "Duration of attempts.", ["action"], registry=self._registry, buckets=_SECONDS
-        )
-        self._reloads = Counter(
-            "hookwarden_policy_reloads",
-            "Changes of the policy while it runs, by result: taken into use, or refused.",
-            ["result"],
-            registry=self._registry,
-        )
+        self.deliveries = self._counter("deliveries", "Webhook deliveries, by source and answer.", "source", "answer")
+        self.rejected = self._counter("rejected", "Refused deliveries, by source and reason.", "source", "reason")
+        self.intake = self._histogram("intake_seconds", "From the last byte in to the commit.")
+        self._attempts = self._counter("attempts", "Attempts at actions, by action and ending.", "action", "ending")
+        self._repeats = self._counter("repeats", "Attempts after one that died in flight.", "action")
+        self._seconds = self._histogram("attempt_seconds", "Duration of attempts.", "action")
+        said = "Changes of the policy while it runs, by result: taken into use, or refused."
+        self._reloads = self._counter("policy_reloads", said, "result")
         for result in ("taken", "refused"):
             self._reloads.labels(result)
         self._registry.register(_StoreGauges(store))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"hookwarden_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(f"hookwarden_{name}", text, labels, registry=self._registry, buckets=_SECONDS)
 
     def observe(self, attempt: Observation) -> None:
         """Count one attempt that ended."""

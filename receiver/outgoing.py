@@ -10,7 +10,7 @@ from typing import TypeVar
 from handlers.clients import CLIENTS
 from handlers.images import ImageFetcher
 from handlers.specs import SPECS
-from handlers.targets import Channel, Hook
+from handlers.targets import AT_A_TIME, Channel, Hook
 from handlers.tools import Tools
 from receiver.errors import ConfigurationError, Problem
 from receiver.record import Budget
@@ -31,6 +31,13 @@ def budgets(settings: Settings) -> dict[str, tuple[Budget, ...]]:
             if counts and vendor is not None and (most := getattr(vendor.budget, kind)) is not None
         )
     return found
+
+
+def at_a_time(settings: Settings) -> dict[str, int]:
+    """How many actions may run at a time, by whom they need (`ActionSpec.needs`)."""
+    hooks = {f"hooks.{name}": AT_A_TIME for name in settings.hooks}
+    channels = {f"notify.{name}": AT_A_TIME for name in settings.notify}
+    return {**{name: vendor.concurrency for name, vendor in settings.vendors.items()}, **hooks, **channels}
 
 
 def open_sink(settings: Settings, configuration: Path) -> Hook | None:

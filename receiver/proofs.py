@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from receiver.audit.note import Checkpoint, NoteError, Verifier, open_checkpoint
-from receiver.audit.offline import CheckFailed, NotReadable, check
+from receiver.audit.offline import CheckFailed, check
 from receiver.audit.prove import entry_proof
+from receiver.audit.strict import NotReadable
 from receiver.audit.tree import TreeError
 from receiver.contract import JsonObject
 from receiver.errors import Conflict, NotFound
-from receiver.store.port import Reader, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.reader import Reader
 
 
 def entry_document(store: Store, idx: int) -> JsonObject:

@@ -16,12 +16,13 @@ from receiver.log import place_of
 from receiver.settings import RetentionSettings
 from receiver.store.documents import iso
 from receiver.store.port import Store
-from receiver.store.vault import Extent
+from receiver.store.shapes import Extent
 
 DAY: Final = 86_400.0  # seconds between two runs of a server
 CONTENTS_AT_ONCE: Final = 40  # events in one job: a delivery that comes meanwhile waits for the whole of it
 TILES_AT_ONCE: Final = 1  # of 256 entries, in one job
 PAUSE: Final = 0.01  # seconds between two jobs, for deliveries
+SCRUB_SECONDS: Final = 10.0  # for how long readers that are in the way are waited for
 
 _log = structlog.get_logger()
 
@@ -57,11 +58,14 @@ class Limits:
 
 
 def forecast(store: Store, limits: Limits, actor: str, now: int) -> list[JsonObject]:
-    """What pruning would look at: for each class, before when, and how many events or which entries are older."""
+    """What pruning would do: for each class, before when, how many events it would empty and how many it would pass
+    over, or which entries it would drop.
+    """
     rows: list[JsonObject] = []
     for name, extent, before in limits.contents():
         with store.read() as reader:
-            rows.append({"class": name, "before": iso(before), "events": reader.retained(extent, before).older})
+            found = reader.forecast(extent, before)
+        rows.append({"class": name, "before": iso(before), "events": found.events, "kept_events": found.kept})
     if limits.entry is not None:
         limit = limits.entry
         store.submit(lambda tx: tx.ask_checkpoint()).result()  # as pruning does
@@ -72,11 +76,16 @@ def forecast(store: Store, limits: Limits, actor: str, now: int) -> list[JsonObj
 
 
 def prune(store: Store, limits: Limits, actor: str, clock: Callable[[], int]) -> list[JsonObject]:
-    """Prune, and say what went. Intake goes on between two jobs. Raises StoreUnavailable."""
+    """Prune, and say what went. Intake goes on between two jobs. Raises StoreUnavailable.
+
+    `scrubbed` False: it is gone, but readers kept its old bytes in the logs of the files; the next pruning tries to cut
+    them again.
+    """
     rows = [_contents(store, name, extent, before, actor, clock) for name, extent, before in limits.contents()]
     if limits.entry is not None:
         rows.append(_entries(store, limits.entry, actor, clock))
-    return rows
+    scrubbed = store.scrub(SCRUB_SECONDS)
+    return [row | {"scrubbed": scrubbed} for row in rows]
 
 
 def _contents(store: Store, name: str, extent: Extent, before: int, actor: str, clock: Callable[[], int]) -> JsonObject:

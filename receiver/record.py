@@ -18,7 +18,9 @@ from receiver.ids import new_id
 from receiver.jsontext import read_object
 from receiver.policy.compile import Policy
 from receiver.policy.decide import decide
-from receiver.store.port import Claim, NewEvent, Reader, Transaction
+from receiver.store.port import Transaction
+from receiver.store.reader import Reader
+from receiver.store.shapes import Claim, NewEvent
 
 MS_PER_HOUR = 3_600_000
 MAX_DEPTH = 5  # result events nest at most so deep: a rule that feeds itself ends here

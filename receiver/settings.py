@@ -124,7 +124,7 @@ class RetrySettings(_Section):
 
 class ActionsSettings(_Section):
     """`dry_run` decides and records, and calls nobody. `concurrency` bounds the actions at a time for each vendor, for
-    `hooks`, for `notify`, and for those that need none of them: who is slow stops nobody else.
+    each of `hooks` and `notify` (at most 8), and for those that need none of them: who is slow stops nobody else.
     """
 
     mode: Literal["live", "dry_run"] = "live"

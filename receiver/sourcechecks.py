@@ -65,7 +65,7 @@ def confirm_problems(
         if fault is not None:
             yield document.problem(place, "C003", f"{name} cannot confirm a delivery: {fault}")
         elif spec.vendor not in vendors:
-            said = f"{name} is to confirm deliveries, but `vendors: {spec.vendor}:` is not configured"
+            said = f"{name} is to confirm deliveries, but `vendors: {spec.vendor}:` is not configured: configure it"
             yield document.problem(place, "C009", said)
 
 

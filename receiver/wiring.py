@@ -33,7 +33,7 @@ from receiver.intake import Source, sources
 from receiver.keyring import Fetch
 from receiver.log import place_of
 from receiver.metrics import Metrics
-from receiver.outgoing import budgets, open_sink, open_tools
+from receiver.outgoing import at_a_time, budgets, open_sink, open_tools
 from receiver.policies import compile_documents, refuse_unconfigured
 from receiver.policy.compile import Policy
 from receiver.pruning import Pruner
@@ -41,7 +41,8 @@ from receiver.publication import Publication
 from receiver.record import Arrival, Receipt, Recorder
 from receiver.settings import Settings
 from receiver.signatures.settings import FetchSettings
-from receiver.store.port import Claim, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.shapes import Claim
 from receiver.store.sqlite.store import open_store
 from receiver.watching import Watcher
 from receiver.yamltext import Document
@@ -219,26 +220,8 @@ def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Ca
     publication.begin()
     store.submit(lambda tx: tx.note_signing_key(store.verifier.id.hex(), "engine", clock())).result()
     tools, sink = open_tools(settings, configuration.path), open_sink(settings, configuration.path)
-    dry_run = settings.actions.mode == "dry_run"
     recorder = open_recorder(settings, publication)
-
-    def record_result(tx: Transaction, claim: Claim, result: JsonObject) -> None:
-        recorder.result(tx, claim, result, clock())
-
-    retry = settings.actions.retry
-    dispatcher = Dispatcher(
-        store,
-        _call_nobody(bind(tools)) if dry_run else bind(tools),
-        SPECS,
-        retry=RetryRules(retry.base, retry.cap, retry.attempts, retry.max_age),
-        concurrency=settings.actions.concurrency,
-        slots={name: vendor.concurrency for name, vendor in settings.vendors.items()},
-        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-        clock=clock,
-        random=random.random,
-        on_done=record_result,
-        observe=metrics.observe,
-    )
+    dispatcher = _dispatcher(settings, store, tools, recorder, metrics, clock)
     store.on_commit(dispatcher.wake)
     return System(
         configuration,
@@ -257,6 +240,29 @@ def _wired(configuration: Configuration, policy: Policy, store: Store, clock: Ca
     )
 
 
+def _dispatcher(
+    settings: Settings, store: Store, tools: Tools, recorder: Recorder, metrics: Metrics, clock: Callable[[], int]
+) -> Dispatcher:
+    handlers, retry = bind(tools), settings.actions.retry
+
+    def record_result(tx: Transaction, claim: Claim, result: JsonObject) -> None:
+        recorder.result(tx, claim, result, clock())
+
+    return Dispatcher(
+        store,
+        _call_nobody(handlers) if settings.actions.mode == "dry_run" else handlers,
+        SPECS,
+        retry=RetryRules(retry.base, retry.cap, retry.attempts, retry.max_age),
+        concurrency=settings.actions.concurrency,
+        slots=at_a_time(settings),
+        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        clock=clock,
+        random=random.random,
+        on_done=record_result,
+        observe=metrics.observe,
+    )
+
+
 def _plaid_keys(settings: FetchSettings) -> Fetch:
     return PlaidKeys(settings.base_url, settings.client_id, settings.secret).fetch
 
@@ -268,7 +274,7 @@ def _publication(
 
     def compile_later(documents: Sequence[Document], inline: bool) -> Policy:
         later = compile_documents(documents, inline)
-        refuse_unconfigured(configuration, later)
+        refuse_unconfigured(configuration, later, documents)
         return later
 
     publication = Publication(configuration, policy, compile_later, store, clock, metrics.policy_looked_at)

@@ -69,7 +69,7 @@ async def read_balance(client: VendorClient) -> tuple[str, JsonObject]:
     answer = await read(client, "/v3/billing/balance/", "the balance", {})
     balance = answer.get("balance")
     if not isinstance(balance, str) or not _is_decimal(balance):
-        raise VendorUnavailable("didit: the answer holds no balance that is a decimal number", 200)
+        raise VendorUnavailable("didit: the answer holds no balance that is a decimal number", 200, unsent=True)
     return balance, balance_extra(answer)
 
 

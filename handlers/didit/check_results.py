@@ -7,10 +7,12 @@ a new person), so rules look at `matches` and `tags`. `extra` holds, redacted, w
 
 from __future__ import annotations
 
+import math
 from typing import TypedDict
 
 from handlers.didit.params import FaceSearchParams
-from handlers.didit.wire import FoundWarning, extra, flag, found_warnings, number, objects, tags, text
+from handlers.didit.wire import FoundWarning, extra, flag, found_warnings, objects, tags, text
+from handlers.liveness import number
 from receiver.contract import EventDocument, JsonObject, JsonValue, MatchDocument
 
 
@@ -203,8 +205,9 @@ def _area(entity: JsonObject) -> float:
     sides = [number(side) for side in box] if isinstance(box, list) else []
     if len(sides) != 4 or None in sides:
         return 0.0
-    left, top, right, bottom = (side or 0.0 for side in sides)
-    return float((right - left) * (bottom - top))
+    left, top, right, bottom = (float(side or 0) for side in sides)
+    area = (right - left) * (bottom - top)  # of floats: whole numbers may grow beyond what a float holds
+    return area if math.isfinite(area) else 0.0
 
 
 def _years(value: JsonValue) -> float | int | None:

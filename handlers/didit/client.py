@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from handlers.didit.wire import refuse_hidden_error
 from handlers.http import VendorClient, segment
 from receiver.contract import ActionCall, JsonObject
 from receiver.errors import AnswerUnreadable, VendorRefused, VendorUnavailable
@@ -40,14 +41,21 @@ def session_path(session_id: str, operation: str) -> str:
 
 
 async def read(client: VendorClient, path: str, what: str, params: dict[str, str | int | bool]) -> JsonObject:
-    """`GET` an object. Reading is free and changes nothing, so an answer that cannot be read is asked for again."""
+    """`GET` an object. Reading is free and changes nothing, so an answer that cannot be read, or speaks of an error, is
+    asked for again.
+    """
     try:
-        return (await client.request("GET", path, params=params or None)).object()
+        answer = await client.request("GET", path, params=params or None)
+        return refuse_hidden_error(answer.object(), answer.status)
     except AnswerUnreadable as error:
         reason, status = f"{what} cannot be read: {error.reason}", error.http_status
-    raise VendorUnavailable(reason, status)
+    raise VendorUnavailable(reason, status, unsent=True)
 
 
 async def read_decision(client: VendorClient, session_id: str) -> JsonObject:
-    """`GET /v3/session/{id}/decision/`."""
-    return await read(client, session_path(session_id, "decision"), "the decision", {})
+    """`GET /v3/session/{id}/decision/`. One of another session is no answer: nobody is judged by another's."""
+    decision = await read(client, session_path(session_id, "decision"), "the decision", {})
+    named = decision.get("session_id")
+    if isinstance(named, str) and named.lower() != session_id.lower():
+        raise VendorUnavailable("the decision cannot be read: it is that of another session", 200, unsent=True)
+    return decision

@@ -6,11 +6,13 @@ Facts: Didit's API reference (docs.didit.me), mid to late 2026. A field that is 
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from handlers.didit.params import Params
+from handlers.misfit import misfit
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 
@@ -59,6 +61,7 @@ EntryType = Literal[
     "country",
     "key",
 ]
+UserStatus = Literal["ACTIVE", "FLAGGED", "BLOCKED", "Approved", "In Review", "Declined"]
 
 
 class ListAddParams(Params):
@@ -88,10 +91,20 @@ class ListAddParams(Params):
     @model_validator(mode="after")
     def _says_what(self) -> Self:
         if (self.value is None) == (not self.from_session):
-            raise ValueError("give either value or from_session: true")
+            raise misfit("give either value or from_session: true, not both", "from_session")
         if self.reference_object_uuid is not None and not self.from_session:
-            raise ValueError("reference_object_uuid goes only with from_session: true")
+            raise misfit("reference_object_uuid goes only with from_session: true", "from_session")
+        if self.entry_type == "ip_address" and self.value is not None and not _is_network(self.value):
+            raise misfit("value must be an IP address or a range such as 198.51.100.0/24", "value", "entry_type")
         return self
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 class UserStatusParams(Params):
@@ -99,9 +112,7 @@ class UserStatusParams(Params):
     words of sessions: both are let through, and Didit refuses what it does not know.
     """
 
-    status: Literal["ACTIVE", "FLAGGED", "BLOCKED", "Approved", "In Review", "Declined"] = Field(
-        description="BLOCKED: later sessions are declined; FLAGGED: they go to review."
-    )
+    status: UserStatus = Field(description="BLOCKED: later sessions are declined; FLAGGED: they go to review.")
     reason: str | None = Field(default=None, max_length=1000, description="Kept by Didit with the change.")
     vendor_data: str | None = Field(
         default=None, min_length=1, max_length=300, description="Whose. Left out: the event's vendor_data."

@@ -41,6 +41,7 @@ class Lists:
     async def list_add(self, params: ListAddParams, call: ActionCall) -> Outcome:
         """`POST /v3/lists/{uuid}/entries/`. What adding a second time answers is not documented: a 400 is looked
         up, and so is an interrupted call before it is repeated. An entry that is there makes it a `noop` or `done`.
+        What came from a session cannot be looked up: a 400 to its repeat is `failed`, with both readings.
         """
         body = self._entry(params, call)
         uuid = params.list_uuid or await self._own_blocklist(params.entry_type)
@@ -49,6 +50,8 @@ class Lists:
         try:
             answer = await self._client.request("POST", f"/v3/lists/{segment(uuid)}/entries/", json=body)
         except VendorRefused as refused:
+            if refused.http_status == 400 and params.from_session and call.uncertain:
+                return Outcome("failed", f"{refused.reason}; an earlier attempt may have added it", http_status=400)
             if refused.http_status != 400 or not await self._holds(uuid, params.value):
                 raise
             return Outcome("noop", "the entry is on the list already", http_status=400)

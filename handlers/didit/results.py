@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from handlers.didit.wire import extra, flag, number, objects, readable_decision, text
+from handlers.didit.wire import extra, flag, objects, readable_decision, text
+from handlers.liveness import number
 from receiver.contract import JsonObject, JsonValue
 
 

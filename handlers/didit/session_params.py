@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from handlers.didit.params import Params
+from handlers.misfit import misfit
 from receiver.contract import SessionStatus
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -29,6 +30,8 @@ Feature = Literal[
     "QUESTIONNAIRE",
 ]
 
+NewStatus = Literal["Approved", "Declined", "Resubmitted"]
+
 
 class DecisionParams(Params):
     """`GET /v3/session/{id}/decision/` takes no parameters from a policy."""
@@ -46,7 +49,7 @@ class UpdateStatusParams(Params):
     has nodes_to_resubmit as a list of words; the reference has objects, which are sent.
     """
 
-    status: Literal["Approved", "Declined", "Resubmitted"] = Field(description="The session's new status.")
+    status: NewStatus = Field(description="The session's new status.")
     comment: str | None = Field(default=None, description="A note that Didit keeps with the change.")
     send_email: bool = Field(default=False, description="Let Didit tell the person by e-mail.")
     email_address: str | None = Field(default=None, min_length=3, description="Where to; required with send_email.")
@@ -58,9 +61,9 @@ class UpdateStatusParams(Params):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.send_email and self.email_address is None:
-            raise ValueError("send_email needs email_address")
+            raise misfit("send_email needs email_address", "send_email")
         if self.nodes_to_resubmit is not None and self.status != "Resubmitted":
-            raise ValueError("nodes_to_resubmit goes only with status Resubmitted")
+            raise misfit("nodes_to_resubmit goes only with status Resubmitted", "status")
         return self
 
 

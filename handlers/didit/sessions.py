@@ -18,7 +18,7 @@ from handlers.didit.session_params import (
     ShareSessionParams,
     UpdateStatusParams,
 )
-from handlers.didit.wire import image_link, readable_decision
+from handlers.didit.wire import image_link, readable_decision, refuse_hidden_no
 from handlers.faces import Faces, Place
 from handlers.http import VendorClient
 from handlers.images import ImageFetcher
@@ -64,6 +64,7 @@ class Sessions:
             if refused.http_status != 400 or await self._status(session_id) != params.status:
                 raise
             return Outcome("noop", f"the session is already {params.status}", http_status=400)
+        refuse_hidden_no(answer.json, answer.status)
         return _set(session_id, params.status, None, answer.status)
 
     async def create_session(self, params: CreateSessionParams, call: ActionCall) -> Outcome:
@@ -101,6 +102,7 @@ class Sessions:
             if call.uncertain:
                 return Outcome("done", "had taken effect before the interruption", http_status=404)
             return Outcome("noop", "the session is not there", http_status=404)
+        refuse_hidden_no(answer.json, answer.status)
         return Outcome("done", http_status=answer.status)
 
     async def generate_pdf(self, params: GeneratePdfParams, call: ActionCall) -> Outcome:
@@ -124,7 +126,8 @@ class Sessions:
 
     async def share_session(self, params: ShareSessionParams, call: ActionCall) -> Outcome:
         """`POST /v3/session/{id}/share/`. The token opens the session, so it is kept nowhere: only whoever calls by
-        hand is handed it. 401 and 403 are also this operation's own no (one text: 401 comes only from here).
+        hand is handed it. 401 and 403 are also this operation's own no (one text: 401 comes only from here). A
+        share cannot be looked up: a repeat makes another token, and both live for their time.
         """
         session_id = session_of(call)
         answer = await self._client.request(
@@ -135,7 +138,7 @@ class Sessions:
             raise AnswerUnreadable("didit: the answer holds no share_token", answer.status)
         return Outcome(
             "done",
-            None,
+            "repeated after an interruption: there may be two tokens" if call.uncertain else None,
             {"session_id": session_id, **params.model_dump()},
             answer.status,
             handover={"share_token": token},
@@ -163,9 +166,7 @@ class Sessions:
     async def _create(self, body: JsonObject, *, again: bool) -> tuple[JsonObject, int]:
         """`again`: a repeat gives the same session back, so an answer that cannot be read is asked for again."""
         try:
-            answer = await self._client.request(
-                "POST", "/v3/session/", json=body, group="create", credits_by=frozenset([400])
-            )
+            answer = await self._client.request("POST", "/v3/session/", json=body, group="create")
             return answer.object(), answer.status
         except AnswerUnreadable as error:
             if not again:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from handlers.didit import check_results, list_params, params, results, session_params
+from handlers.didit import check_results, known, list_params, params, results, session_params
 from receiver.contract import ActionSpec
 
 _spec = partial(ActionSpec, vendor="didit")
@@ -21,6 +21,7 @@ _CHECKS: Final = (
         description="Search the session's face among all faces of the application. One credit per search.",
         billable=True,
         result=check_results.FaceSearchResult,
+        known=known.FACE_SEARCH,
         biometric=True,
     ),
     _spec(
@@ -29,6 +30,7 @@ _CHECKS: Final = (
         description="Check once more whether the session's selfie shows a live person. One credit per check.",
         billable=True,
         result=check_results.PassiveLivenessResult,
+        known=known.PASSIVE_LIVENESS,
         biometric=True,
     ),
     _spec(
@@ -37,6 +39,7 @@ _CHECKS: Final = (
         description="Compare the session's selfie with its portrait, or two other pictures. One credit per check.",
         billable=True,
         result=check_results.FaceMatchResult,
+        known=known.FACE_MATCH,
         biometric=True,
     ),
     _spec(
@@ -45,6 +48,7 @@ _CHECKS: Final = (
         description="Read and check the session's identity document once more. One credit per check.",
         billable=True,
         result=check_results.IdVerificationResult,
+        known=known.ID_VERIFICATION,
         biometric=True,
     ),
 )
@@ -54,6 +58,7 @@ _SESSIONS: Final = (
         params=session_params.DecisionParams,
         description="Read the session's decision as it is now, without links and images.",
         once="event",
+        known=known.SESSION,
         biometric=True,  # it tells of liveness checks and face matches
     ),
     _spec(
@@ -62,6 +67,7 @@ _SESSIONS: Final = (
         description="List sessions, such as all of one user.",
         once="event",
         result=results.SessionsResult,
+        known=known.SESSIONS,
     ),
     _spec(
         name="didit.create_session",
@@ -69,6 +75,7 @@ _SESSIONS: Final = (
         description="Open a session for a person, or get their unfinished one: to verify again, or step up.",
         billable=True,
         result=results.NewSessionResult,
+        known=known.SESSION,
         biometric=True,
     ),
     _spec(
@@ -85,6 +92,7 @@ _SESSIONS: Final = (
         destructive=True,
         sets_status=True,
         result=results.SetStatusResult,
+        known=known.SET_STATUS,
         echoes=lambda params: status if isinstance(status := params.get("status"), str) else None,
     ),
     _spec(
@@ -107,6 +115,7 @@ _SESSIONS: Final = (
         description="Import a session that another application shared.",
         billable=True,
         result=results.ImportResult,
+        known=known.SESSION,
         biometric=True,
     ),
 )
@@ -117,6 +126,7 @@ _LISTS: Final = (
         description="Put face, document, phone or e-mail of the session on the blocklist.",
         destructive=True,
         result=results.BlocklistResult,
+        known=known.BLOCKLIST,
     ),
     _spec(
         name="didit.blocklist_remove",
@@ -124,6 +134,7 @@ _LISTS: Final = (
         description="Take face, document, phone or e-mail of the session off the blocklist.",
         destructive=True,
         result=results.BlocklistResult,
+        known=known.BLOCKLIST,
     ),
     _spec(
         name="didit.blocklist_list",
@@ -131,6 +142,7 @@ _LISTS: Final = (
         description="Read which sessions' data are on the blocklist.",
         once="event",
         result=results.BlockedResult,
+        known=known.BLOCKED,
     ),
     _spec(
         name="didit.list_add",
@@ -138,6 +150,7 @@ _LISTS: Final = (
         description="Put something on one of Didit's lists: an IP address, a device, and ten other kinds.",
         destructive=True,
         result=results.ListAddResult,
+        known=known.LIST_ADD,
     ),
 )
 _ACCOUNT: Final = (
@@ -147,6 +160,7 @@ _ACCOUNT: Final = (
         description="Block or flag the user, or let them in again, for all later sessions.",
         destructive=True,
         result=results.UserStatusResult,
+        known=known.USER_STATUS,
     ),
     _spec(
         name="didit.balance",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
-from handlers.liveness import kept
+from handlers.hidden_errors import HTTP_VERDICT, error_code, spoken_error
+from handlers.liveness import kept, number
 from handlers.redact import redact
 from receiver.contract import JsonObject, JsonValue
 from receiver.errors import AnswerUnreadable
@@ -76,11 +77,37 @@ def _link(decision: JsonObject, places: _Places) -> str | None:
 
 
 def feature(answer: JsonObject, name: str, http_status: int) -> JsonObject:
-    """The part of a standalone answer that was asked for. Raises AnswerUnreadable where it is not there."""
+    """The part of a standalone answer that was asked for. Raises AnswerUnreadable where it is not there, or is no
+    verdict: beside an error, with an HTTP status that promises none, or Declined for no score and no warning, which no
+    text has.
+    """
     found = answer.get(name)
     if not isinstance(found, dict):
         raise AnswerUnreadable(f"didit: the answer holds no {name}", http_status)
+    refuse_hidden_error(answer, http_status)
+    if http_status not in HTTP_VERDICT or spoken_error(found, states=()) is not None:
+        raise AnswerUnreadable(f"didit: the answer's {name} is no verdict", http_status)
+    groundless = number(found.get("score")) is None and not tags(found_warnings(found))
+    if text(found.get("status")) == "Declined" and groundless:
+        raise AnswerUnreadable(f"didit: the answer's {name} is Declined for no reason", http_status)
     return found
+
+
+def refuse_hidden_error(answer: JsonObject, http_status: int) -> JsonObject:
+    """The answer, unless it speaks of an error in spite of its HTTP status. Raises AnswerUnreadable then: what was
+    wanted may have happened.
+    """
+    if error_code(answer) is not None or spoken_error(answer, states=()) is not None:
+        raise AnswerUnreadable(f"didit: HTTP {http_status}, but the answer speaks of an error", http_status)
+    return answer
+
+
+def refuse_hidden_no(answer: JsonValue, http_status: int) -> None:
+    """Raises AnswerUnreadable where a 2xx that need not hold anything speaks of an error all the same: what was wanted
+    may not have happened, and must not get on record as done. A `message` is none: Didit's yeses have one.
+    """
+    if isinstance(answer, dict):
+        refuse_hidden_error({name: value for name, value in answer.items() if name != "message"}, http_status)
 
 
 def found_warnings(found: JsonObject) -> list[FoundWarning]:
@@ -119,11 +146,6 @@ def objects(value: JsonValue) -> Iterator[JsonObject]:
 def text(value: JsonValue) -> str | None:
     """A text; None for anything else."""
     return value if isinstance(value, str) else None
-
-
-def number(value: JsonValue) -> float | int | None:
-    """A number; None for anything else."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def flag(value: JsonValue) -> bool | None:

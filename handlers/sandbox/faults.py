@@ -19,6 +19,7 @@ ANSWER_FAULTS: Final = (
     "malformed_json",
     "oversized",
     "wrong_content_type",
+    "error_in_200",
 )
 """Faults of the answer to a call, in the order in which they are drawn."""
 
@@ -57,6 +58,7 @@ class Faults(BaseModel):
     malformed_json: Fault = Fault()
     oversized: Fault = Fault()
     wrong_content_type: Fault = Fault()
+    error_in_200: Fault = Fault()
     duplicate_webhook: Fault = Fault()
     late_webhook: Fault = Fault()
 

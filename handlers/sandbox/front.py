@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -143,7 +144,18 @@ def _wrong_type(_: Fault, __: Answer) -> Answer:
     return Answer(200, [(b"content-type", b"text/html; charset=utf-8")], b"<html><body>Be right back.</body></html>")
 
 
-_SPOILING: Final = ("malformed_json", "oversized", "wrong_content_type")
+def _error_in_yes(_: Fault, caught: Answer) -> Answer:
+    """The answer as it is, beside the words of an error that a gateway put into a 200."""
+    try:
+        body = json.loads(caught.body or b"{}")
+    except ValueError:
+        body = {}
+    whole = {**(body if isinstance(body, dict) else {}), **_ERROR}
+    return Answer(200, [_JSON], json.dumps(whole).encode())
+
+
+_ERROR: Final = {"statusCode": 500, "message": "internal_error", "code": "ERROR"}
+_SPOILING: Final = ("malformed_json", "oversized", "wrong_content_type", "error_in_200")
 _ANSWERS: Final[dict[str, Callable[[Fault, Answer], Answer]]] = {
     "rate_limited": _refusal(429, b"Request was throttled.", retry_after=True),
     "error_500": _refusal(500, b"Internal server error."),
@@ -155,4 +167,5 @@ _ANSWERS: Final[dict[str, Callable[[Fault, Answer], Answer]]] = {
     "malformed_json": _malformed,
     "oversized": _oversized,
     "wrong_content_type": _wrong_type,
+    "error_in_200": _error_in_yes,
 }

@@ -7,12 +7,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
+from receiver.audit.families import Families
+from receiver.audit.persons import Persons
 from receiver.audit.projection import Row
+from receiver.audit.shape import Shaped
 
 Finder: TypeAlias = Literal["tags", "rules"]
 
 
-class Evidence(Protocol):
+class Evidence(Shaped, Families, Persons, Protocol):
     """What is read of a record, in one consistent view."""
 
     def bounds(self) -> tuple[int, int] | None:
@@ -27,6 +30,10 @@ class Evidence(Protocol):
 
     def entries(self, start: int, end: int) -> Iterator[Row]:
         """Leaf and columns of the entries from `start` to before `end`, in order."""
+        ...
+
+    def leaves(self, start: int, end: int) -> Iterator[tuple[bytes, int]]:
+        """The same without what repeats the leaf: leaf and index."""
         ...
 
     def tile(self, level: int, number: int) -> bytes:
@@ -53,16 +60,19 @@ class Evidence(Protocol):
         """Among which entries an hour of Unix time is looked for."""
         ...
 
-    def sealed(self, parts: Collection[str], start: int, end: int) -> Iterator[tuple[int, str, bytes]]:
-        """What is sealed and still there of these parts of these entries: entry, part, bytes."""
-        ...
-
     def rows(self, kind: str, start: int, end: int) -> Iterator[Sequence[Any]]:
-        """The rows that entries of a kind repeat; `attempt`: all attempts of the actions that entries tell of."""
+        """The rows that entries of a kind (event decision action review) repeat, with what is sealed in them. The
+        entry's index comes first; nulls where there is no row. An entry about an attempt comes with all attempts of its
+        action.
+        """
         ...
 
-    def families(self, start: int, end: int) -> Iterator[Sequence[int]]:
-        """For each entry about a new event: how many decisions, actions, cases and deeds it has, then by entries."""
+    def sealed(self, parts: Collection[tuple[str, str]], start: int, end: int) -> Iterator[tuple[int, str, bytes]]:
+        """What is sealed for entries of other kinds and still there, by kind and part: entry, part, bytes."""
+        ...
+
+    def family(self, idx: int) -> Sequence[int]:
+        """How many decisions, actions, cases and deeds the event of an entry has, then how many its entries tell of."""
         ...
 
     def stray_events(self, *, pruned: bool) -> list[str]:
@@ -71,6 +81,18 @@ class Evidence(Protocol):
 
     def sessions(self, start: int, end: int) -> Iterator[Sequence[Any]]:
         """Entries about events: entry, the event's session, whether the entry is found by it."""
+        ...
+
+    def sessions_of(self, event_ids: Collection[str]) -> Iterator[tuple[str, Any]]:
+        """The sessions of those events that are there: event, session."""
+        ...
+
+    def found_by(self, sessions: Collection[str], start: int, end: int) -> Iterator[tuple[Any, str]]:
+        """Which entries sessions find: session, indices in ascending order with commas between."""
+        ...
+
+    def found_at_all(self, start: int, end: int) -> int:
+        """How often an entry is found by a session."""
         ...
 
     def stray_sessions(self, start: int) -> list[int]:
@@ -107,6 +129,18 @@ class Evidence(Protocol):
 
     def names_key(self) -> bool:
         """Whether the record says that it is signed."""
+        ...
+
+    def erasures(self) -> Iterator[tuple[int, bytes]]:
+        """The entries about who was erased, newest first."""
+        ...
+
+    def of_event(self, idx: int) -> Iterator[tuple[int, str, Any, Any, bytes]]:
+        """All entries of the event that an entry is about, ascending: index, kind, action, outcome, leaf."""
+        ...
+
+    def has_contents(self, ref: bytes) -> bool:
+        """Whether anything of a person's deliveries is still kept."""
         ...
 
     def prunings(self) -> Iterator[tuple[int, bytes]]:

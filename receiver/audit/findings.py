@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from receiver.audit.note import Checkpoint
-from receiver.contract import JsonObject, JsonValue
+if TYPE_CHECKING:  # processes that walk over a record start sooner without
+    from receiver.audit.note import Checkpoint
+    from receiver.contract import JsonObject, JsonValue
 
 SHOWN: Final = 50  # findings of one kind that are listed; the rest is counted
 
@@ -37,6 +38,10 @@ CURES: Final = {
     "cut": "entries at the end were deleted: restore the newest backup, and compare it with checkpoints kept elsewhere",
     "fork": "the entries are not those that were signed: restore a backup made before, and find out who can write here",
     "note": "compare checkpoints.log with the copies that were sent elsewhere",
+    "schema": "put back what Hookwarden makes, or restore a backup; find out who can write here, and with what program",
+    "file": "restore a backup; where only an index is wrong, `REINDEX` in SQLite's shell makes it anew",
+    "unreadable": "restore it from a backup: Hookwarden writes nothing there that it cannot read",
+    "keys": "restore keys.db from a backup; an erasure that a crash cut short is completed when Hookwarden next starts",
     "key": "compare the key with the one that was written down (`hookwarden audit key`)",
 }
 
@@ -85,6 +90,11 @@ class Verdict:
         """Whether nothing was found."""
         return not self.counts
 
+    @property
+    def unsigned(self) -> int:
+        """How many of the last entries no checkpoint of the database covers yet."""
+        return max(0, self.size - (self.checkpoint.size if self.checkpoint else 0))
+
     def document(self) -> JsonObject:
         """As JSON."""
         counts: JsonObject = {**self.counts}
@@ -96,6 +106,7 @@ class Verdict:
             "size": self.size,
             "root": self.root.hex(),
             "checkpoint": self.checkpoint.size if self.checkpoint else None,
+            "unsigned": self.unsigned,
             "notes": self.notes,
             "counts": counts,
             "findings": listed,

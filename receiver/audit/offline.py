@@ -2,18 +2,14 @@
 
     python -m receiver.audit.offline FILE --key VKEY
 
-This file, `tree.py` and `note.py` are all it takes; of other people's code, only `cryptography` (Ed25519). `VKEY` is
-what `hookwarden audit key` printed; without it, the key that a file names itself is taken, and said so: who made the
-file up could have made up that key. Exit status: 0 the file holds, 1 it does not, 2 it cannot be read.
+This file, `strict.py`, `tree.py` and `note.py` are all it takes; of other people's code, only `cryptography` (Ed25519).
+`VKEY` is what `hookwarden audit key` printed; without it, the key that a file names itself is taken, and said so: who
+made the file up could have made up that key. Exit status: 0 the file holds, 1 it does not, 2 it cannot be read.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
-import json
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,14 +18,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from receiver.audit.note import Checkpoint, NoteError, Verifier, open_checkpoint
+from receiver.audit.strict import (
+    LONGEST,
+    NUMBER,
+    NotReadable,
+    checked_lines,
+    decoded,
+    has_members,
+    hashes,
+    joined,
+    json_object,
+    number,
+    text_of,
+)
 from receiver.audit.tree import is_consistent, is_included, leaf_hash, node_hash
 
 PROOF: Final = "hookwarden-proof/1"
 CONSISTENCY: Final = "hookwarden-consistency/1"
 EXPORT: Final = "hookwarden-export/1"
 TLOG_PROOF: Final = "c2sp.org/tlog-proof@v1"
-_LONGEST: Final = 1_000_000  # characters of a line that is read, and of all lines of a proof
-_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")  # every number in one way only
 
 # The members that there are, no more and no fewer: what nothing signed must not pass for proved.
 _OF_PROOF: Final = frozenset(("format", "idx", "leaf", "size", "checkpoint", "proof"))
@@ -45,15 +52,11 @@ class CheckFailed(ValueError):
     """The file does not prove what it says. The message says where."""
 
 
-class NotReadable(ValueError):
-    """The file is none of those that can be checked, or the key is missing."""
-
-
 def check_file(path: Path, key: Verifier | None) -> str:
     """Check a file; gives what it proves, as a sentence. Raises CheckFailed, NotReadable."""
     try:
         with path.open(encoding="utf-8", newline="\n") as file:
-            return check(iter(partial(file.readline, _LONGEST + 1), ""), key)
+            return check(iter(partial(file.readline, LONGEST + 1), ""), key)
     except UnicodeDecodeError:
         raise NotReadable("not UTF-8 text") from None
     except OSError as fault:
@@ -62,12 +65,12 @@ def check_file(path: Path, key: Verifier | None) -> str:
 
 def check(lines: Iterable[str], key: Verifier | None) -> str:
     """The same of a file that is given line by line, each with its line end."""
-    rest = _checked(lines)
+    rest = checked_lines(lines)
     first = next(rest, "")
     try:
         if first == f"{TLOG_PROOF}\n":
             return _tlog_proof(rest, _needed(key))
-        document = _object(first + _joined(rest) if first == "{\n" else first)
+        document = json_object(first + joined(rest) if first == "{\n" else first)
         kind = document.get("format")
         if kind == EXPORT:
             return _export(document, rest, key)
@@ -128,10 +131,12 @@ def _needed(key: Verifier | None) -> Verifier:
 
 def _entry(document: dict[str, Any], key: Verifier) -> str:
     receipt = "subject_ref" in document
-    _has(document, _OF_RECEIPT if receipt else _OF_PROOF, "the proof")
-    checkpoint = open_checkpoint(_text(document["checkpoint"]), key)
-    leaf, idx = _bytes(document["leaf"]), _number(document["idx"])
-    prove_inclusion(leaf, idx, checkpoint, _hashes(document["proof"]))
+    has_members(document, _OF_RECEIPT if receipt else _OF_PROOF, "the proof")
+    if document["checkpoint"] is None:
+        raise NotReadable("it has no checkpoint, as none was signed: once the log is signed again, ask for a proof")
+    checkpoint = open_checkpoint(text_of(document["checkpoint"]), key)
+    leaf, idx = decoded(document["leaf"]), number(document["idx"])
+    prove_inclusion(leaf, idx, checkpoint, hashes(document["proof"]))
     _same(document["size"], checkpoint.size, "size")
     said = _included(idx, checkpoint)
     if not receipt:
@@ -146,10 +151,10 @@ def _receipt(document: dict[str, Any], content: dict[str, Any]) -> None:
     if content.get("kind") != "erasure" or not isinstance(counts, dict) or type(document["scrubbed"]) is not bool:
         raise CheckFailed("the entry is not the erasure that the receipt tells of")
     facts = {"subject": document["subject_ref"], "class": document["class"]}
-    facts |= {name: str(_number(count)) for name, count in counts.items()}
+    facts |= {name: str(number(count)) for name, count in counts.items()}
     _same(facts, content.get("facts"), "subject_ref, class or destroyed")
     _same(document["actor"], content.get("actor"), "actor")
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=_number(at))
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number(at))
     _same(document["at"], moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "at")
 
 
@@ -160,15 +165,15 @@ def _included(idx: int, checkpoint: Checkpoint) -> str:
 def _tlog_proof(lines: Iterator[str], key: Verifier) -> str:
     """`extra` and `index` once each and in this order, the hashes, an empty line, the checkpoint."""
     extra, index = _after("extra ", lines), _after("index ", lines)
-    if not _NUMBER.fullmatch(index):
+    if not NUMBER.fullmatch(index):
         raise NotReadable("the `index` line has no number: digits, with no sign, blank or leading zero")
     proof = []
     for line in lines:
         if line == "\n":
             break
-        proof.append(_bytes(line.removesuffix("\n")))
-    checkpoint = open_checkpoint(_joined(lines), key)
-    prove_inclusion(_bytes(extra), int(index), checkpoint, proof)
+        proof.append(decoded(line.removesuffix("\n")))
+    checkpoint = open_checkpoint(joined(lines), key)
+    prove_inclusion(decoded(extra), int(index), checkpoint, proof)
     return _included(int(index), checkpoint)
 
 
@@ -180,9 +185,9 @@ def _after(name: str, lines: Iterator[str]) -> str:
 
 
 def _growth(document: dict[str, Any], key: Verifier) -> str:
-    _has(document, _OF_GROWTH, "the proof")
+    has_members(document, _OF_GROWTH, "the proof")
     (old, old_root, old_signed), (new, new_root, new_signed) = (_state(document[end], key) for end in ("from", "to"))
-    if not is_consistent(old, new, old_root, new_root, _hashes(document["proof"])):
+    if not is_consistent(old, new, old_root, new_root, hashes(document["proof"])):
         raise CheckFailed(f"the state of {old} entries is not shown to be the beginning of that of {new}")
     if not new_signed:
         raise CheckFailed(f"the state of {new} entries is not signed: ask for one that is")
@@ -191,24 +196,24 @@ def _growth(document: dict[str, Any], key: Verifier) -> str:
 
 
 def _state(said: Any, key: Verifier) -> tuple[int, bytes, bool]:
-    _has(said, _OF_STATE, "a state")
-    size, root, note = _number(said["size"]), _bytes(said["root"]), said["checkpoint"]
+    has_members(said, _OF_STATE, "a state")
+    size, root, note = number(said["size"]), decoded(said["root"]), said["checkpoint"]
     if note is None:
         return size, root, False
-    checkpoint = open_checkpoint(_text(note), key)
+    checkpoint = open_checkpoint(text_of(note), key)
     if (checkpoint.size, checkpoint.root) != (size, root):
         raise CheckFailed(f"the checkpoint beside the state of {size} entries is of another state")
     return size, root, True
 
 
 def _export(head: dict[str, Any], lines: Iterator[str], key: Verifier | None) -> str:
-    _has(head, _OF_HEAD, "the first line")
+    has_members(head, _OF_HEAD, "the first line")
     trusted = key if key is not None else _own_key(head)
-    checkpoint = open_checkpoint(_text(head["checkpoint"]), trusted)
+    checkpoint = open_checkpoint(text_of(head["checkpoint"]), trusted)
     _same(head["size"], checkpoint.size, "size")
     _same(head["origin"], checkpoint.origin, "origin")
     _same(head["vkey"], str(trusted), "vkey")
-    query, whole = _text(head["query"]), head["whole"]
+    query, whole = text_of(head["query"]), head["whole"]
     if type(whole) is not bool or (whole and query.strip()):
         raise NotReadable("`whole` is not true or false, or true beside a query")
     doubt = "" if key is not None else "; checked with the key that the file names itself: compare it with the log's"
@@ -222,7 +227,7 @@ def _export(head: dict[str, Any], lines: Iterator[str], key: Verifier | None) ->
 
 def _own_key(head: dict[str, Any]) -> Verifier:
     try:
-        return Verifier.read(_text(head["vkey"]))
+        return Verifier.read(text_of(head["vkey"]))
     except NoteError as fault:
         raise NotReadable(f"the key that the file names cannot be read: {fault}") from None
 
@@ -230,10 +235,10 @@ def _own_key(head: dict[str, Any]) -> Verifier:
 def _selected(lines: Iterator[str], checkpoint: Checkpoint) -> int:
     count, before = 0, -1
     for entry in _entries(lines, _OF_ENTRY | {"proof"}):
-        idx = _number(entry["idx"])
+        idx = number(entry["idx"])
         if idx <= before:
             raise CheckFailed(f"entry {idx} stands after entry {before}")
-        prove_inclusion(_bytes(entry["leaf"]), idx, checkpoint, _hashes(entry["proof"]))
+        prove_inclusion(decoded(entry["leaf"]), idx, checkpoint, hashes(entry["proof"]))
         count, before = count + 1, idx
     return count
 
@@ -241,10 +246,10 @@ def _selected(lines: Iterator[str], checkpoint: Checkpoint) -> int:
 def _whole(lines: Iterator[str], checkpoint: Checkpoint) -> None:
     roots = Roots()
     for entry in _entries(lines, _OF_ENTRY):
-        idx = _number(entry["idx"])
+        idx = number(entry["idx"])
         if idx != roots.size:
             raise CheckFailed(f"entry {roots.size} is missing: entry {idx} stands there")
-        roots.add(_bytes(entry["leaf"]))
+        roots.add(decoded(entry["leaf"]))
     roots.prove(checkpoint)
 
 
@@ -252,14 +257,14 @@ def _entries(lines: Iterator[str], members: frozenset[str]) -> Iterator[dict[str
     """The entries up to the last line, which counts them: a file that was cut short lacks it."""
     count = 0
     for line in lines:
-        entry = _object(line)
+        entry = json_object(line)
         if "end" in entry:
-            _has(entry, _OF_END, "the last line")
-            if _number(entry["end"]) != count:
+            has_members(entry, _OF_END, "the last line")
+            if number(entry["end"]) != count:
                 raise CheckFailed(f"the file ends with {count} entries, and says that it has {entry['end']}")
             _finished(lines)
             return
-        _has(entry, members, f"the line of entry number {count}")
+        has_members(entry, members, f"the line of entry number {count}")
         yield entry
         count += 1
     raise CheckFailed(f"the file was cut short after {count} entries: its last line is missing")
@@ -270,110 +275,16 @@ def _finished(lines: Iterator[str]) -> None:
         raise CheckFailed("something stands after the last line")
 
 
-def _checked(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, none of them endless; what ends them is a line feed alone."""
-    for number, line in enumerate(lines, 1):
-        if len(line) > _LONGEST:
-            raise NotReadable(f"line {number} is longer than {_LONGEST:,} characters: Hookwarden writes none so long")
-        if "\r" in line:
-            raise NotReadable(f"line {number} has a carriage return: Hookwarden writes none; was the file converted?")
-        yield line
-
-
-def _joined(lines: Iterator[str]) -> str:
-    text: list[str] = []
-    length = 0
-    for line in lines:
-        length += len(line)
-        if length > _LONGEST:
-            raise NotReadable(f"a proof of more than {_LONGEST:,} characters: Hookwarden writes none so long")
-        text.append(line)
-    return "".join(text)
-
-
-def _object(text: str) -> dict[str, Any]:
-    """A JSON object, read strictly: no member twice, whole numbers that are written in one way, nothing else."""
-    try:
-        document = json.loads(
-            text,
-            object_pairs_hook=_once,
-            parse_int=_whole_number,
-            parse_float=_no_number,
-            parse_constant=_no_number,
-        )
-    except NotReadable:
-        raise
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise NotReadable("not a JSON object where one should be")
-    return document
-
-
-def _content(leaf: bytes) -> dict[str, Any]:
-    try:
-        return _object(leaf.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise NotReadable("a leaf that is not UTF-8 text") from None
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(members)
-    if len(document) != len(members):
-        raise NotReadable("a JSON object names a member twice")
-    return document
-
-
-def _whole_number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise NotReadable(f"{text[:20]} is not a number of entries")
-    return int(text)
-
-
-def _no_number(text: str) -> Any:
-    raise NotReadable(f"{text[:20]} is not a whole number")
-
-
-def _has(document: Any, members: frozenset[str], what: str) -> None:
-    if not isinstance(document, dict):
-        raise NotReadable(f"{what} is not a JSON object")
-    if document.keys() != members:
-        odd = ascii(min(document.keys() ^ members))[:40]
-        raise NotReadable(f"{what} lacks a member, or has one more than it should: {odd}")
-
-
 def _same(said: Any, signed: Any, name: str) -> None:
     if type(said) is not type(signed) or said != signed:
         raise CheckFailed(f"`{name}` is not what was signed")
 
 
-def _number(value: Any) -> int:
-    if type(value) is not int:
-        raise NotReadable(f"{ascii(value)[:40]} is not a number of entries")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise NotReadable(f"{ascii(value)[:40]} is not text")
-    return value
-
-
-def _hashes(values: Any) -> list[bytes]:
-    if not isinstance(values, list):
-        raise NotReadable("`proof` is not a list of hashes")
-    return [_bytes(value) for value in values]
-
-
-def _bytes(text: Any) -> bytes:
-    """Strict base64: only what comes out the same when encoded again."""
+def _content(leaf: bytes) -> dict[str, Any]:
     try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError, TypeError):
-        raise NotReadable("not base64 where it should be") from None
-    if base64.b64encode(value).decode("ascii") != text:
-        raise NotReadable("base64 that would be written otherwise")
-    return value
+        return json_object(leaf.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise NotReadable("a leaf that is not UTF-8 text") from None
 
 
 def main() -> None:

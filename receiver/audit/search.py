@@ -4,7 +4,8 @@ A search is a list of terms with white space between them; an entry fits when it
 or text in double quotes, which an entry fits that has it anywhere; with a leading `-` it is what does not fit. A value
 with white space, or one that begins with a quote, stands in double quotes (`\"` and `\\` inside). Times and numbers
 may be compared (`idx:>100`, `created:<2026-11-01`) or given as a span (`http:500..599`). `@name` stands for the terms
-of a saved search. One language for the command line, HTTP and export.
+of a saved search, `-@name` for what does not fit it, where it has one term. One language for the command line, HTTP
+and export.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -63,7 +64,7 @@ _TERM = re.compile(
     r"\s*(?P<minus>-?)(?:(?P<key>[A-Za-z_]+):(?P<compared>[<>]=?)?)?"
     r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?<=[:<>=])(?P<plain>[^\s"]\S*))(?=\s|$)'
 )
-_SAVED = re.compile(r"\s*@(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(?=\s|$)")
+_SAVED = re.compile(r"\s*(?P<minus>-?)@(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*)(?=\s|$)")
 _WORD = re.compile(r"\s*(\S+)")
 _ESCAPE = re.compile(r"\\(.)")
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
@@ -135,7 +136,7 @@ def expanded(query: str, saved: Mapping[str, str]) -> str:
         named = _SAVED.match(query, at)
         found = named or _TERM.match(query, at)
         assert found is not None  # as `parse` has read it
-        pieces.append(saved[named["name"]] if named else found[0].strip())
+        pieces.append(_text_of(saved[named["name"]], bool(named["minus"])) if named else found[0].strip())
         at = found.end()
     return " ".join(pieces)
 
@@ -149,18 +150,30 @@ def _terms(query: str, saved: Mapping[str, str] | None) -> Iterator[Term]:
             word = _WORD.match(query, at)
             raise SearchError(_not_a_term(word[1] if word else query[at:]))
         if named:
-            yield from _named(named["name"], saved)
+            yield from _named(named["name"], saved, negated=bool(named["minus"]))
         else:
             yield _term(found)
         at = found.end()
 
 
-def _named(name: str, saved: Mapping[str, str] | None) -> Iterator[Term]:
+def _text_of(saved: str, negated: bool) -> str:
+    """A saved search as it is put in place of its name; what is negated has one term."""
+    text = saved.strip()
+    return text if not negated else text[1:] if text.startswith("-") else f"-{text}"
+
+
+def _named(name: str, saved: Mapping[str, str] | None, *, negated: bool) -> Iterator[Term]:
     if saved is None:
         raise SearchError(f"@{name}: a saved search cannot stand on another one")
     if name not in saved:
         raise SearchError(f"no search is saved as @{name}{suggestion(name, saved)} (config.yaml, `audit: queries:`)")
-    return _terms(saved[name], None)
+    terms = list(_terms(saved[name], None))
+    if not negated:
+        return iter(terms)
+    if len(terms) != 1:
+        what = f"`-` goes before one term, and @{name} has {len(terms)}: write out those that must not fit"
+        raise SearchError(f"-@{name}: {what} ({saved[name].strip()})")
+    return iter([replace(terms[0], negated=not terms[0].negated)])
 
 
 def _not_a_term(word: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from receiver.audit.evidence import Evidence, Kept, Known
@@ -44,6 +45,15 @@ class Roots:
         return tile
 
 
+def covered(table: Iterable[tuple[int, str]], key: Verifier) -> int:
+    """How many entries are signed with this key, as the notes of the database say."""
+    sizes = [0]
+    for _, note in table:
+        with suppress(NoteError):
+            sizes.append(open_checkpoint(note, key).size)
+    return max(sizes)
+
+
 def continues(since: Known, roots: Roots, findings: Findings) -> None:
     """Is what was verified before the beginning of the record?"""
     if since.size > roots.size:
@@ -54,17 +64,30 @@ def continues(since: Known, roots: Roots, findings: Findings) -> None:
 
 
 class Notes:
-    """Checks notes as they come, and counts them."""
+    """Checks notes as they come, each text once, and counts them."""
 
     def __init__(self, key: Verifier, roots: Roots, findings: Findings) -> None:
         self._key = key
         self._roots = roots
         self._findings = findings
-        self.count = 0
+        self._sizes: dict[int, int] = {}  # by hash of the text, which takes less room than it: the size, or -1
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self._sizes)
+
+    def size_of(self, kept: Kept) -> int:
+        """How many entries a note is about, once it was checked; -1 for none."""
+        known = self._sizes.get(hash(kept.note))
+        if known is None:
+            checkpoint = self.check(kept)
+            known = -1 if checkpoint is None else checkpoint.size
+        return known
 
     def check(self, kept: Kept) -> Checkpoint | None:
         """Is it signed, and the state of a beginning of this record?"""
-        self.count += 1
+        self._sizes[hash(kept.note)] = -1
         try:
             checkpoint = open_checkpoint(kept.note, self._key)
         except NoteError as fault:
@@ -76,6 +99,7 @@ class Notes:
         elif self._roots.is_known(checkpoint.size) and self._roots.at(checkpoint.size) != checkpoint.root:
             what = f"another root was signed for the first {checkpoint.size} entries: they were changed, or are a fork"
             self._findings.add("fork", kept.name, what)
+        self._sizes[hash(kept.note)] = checkpoint.size
         return checkpoint
 
     def misplaced(self, size: int, checkpoint: Checkpoint) -> None:
@@ -83,16 +107,17 @@ class Notes:
         what = f"it is that of {checkpoint.size} entries: rows were swapped"
         self._findings.add("note", f"the checkpoint of {size} entries in the database", what)
 
-    def journal(self, notes: Iterable[Kept], table: Sequence[int]) -> None:
+    def journal(self, notes: Iterable[Kept], table: Sequence[int]) -> int:
         """Those of checkpoints.log, among which those of the database must be, of which `table` has the sizes: all but
-        the newest, which is about to be written or, after a crash, will be at the next start.
+        the newest, which is about to be written or, after a crash, will be at the next start. Gives how many there
+        are, however often each.
         """
-        seen = set()
+        seen, count = set(), 0
         for note in notes:
-            checkpoint = self.check(note)
-            if checkpoint is not None:
-                seen.add(checkpoint.size)
+            seen.add(self.size_of(note))
+            count += 1
         for size in table[:-1]:
             if size not in seen:
                 what = f"the note of {size} entries, which the database has, is not in it: lines were removed or edited"
                 self._findings.add("note", "checkpoints.log", what)
+        return count

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Final, TypeAlias
 
 HASH: Final = 32  # bytes
 WIDTH: Final = 256  # hashes in a full tile
 HEIGHT: Final = 8  # levels of the tree that one tile spans
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
+_REMEMBERED: Final = 1024  # roots of pieces of tiles, each with its piece: 4 MB at most
 
 Place: TypeAlias = tuple[int, int]  # of a tile: level, number
 Tiles: TypeAlias = Callable[[int, int], bytes]
@@ -99,7 +101,7 @@ def inclusion_proof(index: int, size: int, tiles: Tiles) -> list[bytes]:
     """The hashes that lead from leaf `index` to the root of the tree of `size` leaves (RFC 6962 section 2.1.1)."""
     if not 0 <= index < size:
         raise TreeError(f"no entry {index} in a tree of {size}")
-    proof: list[bytes] = []
+    tiles, proof = cache(tiles), list[bytes]()
     start, end = 0, size
     while end - start > 1:
         middle = start + _largest_power(end - start - 1)
@@ -194,4 +196,10 @@ def _full(start: int, width: int, tiles: Tiles) -> bytes:
     piece = tile[at : at + count * HASH]
     if len(piece) != count * HASH:
         raise TreeError(f"tile {first // WIDTH} of level {level} is cut short")
+    return _root_of(piece)
+
+
+@lru_cache(_REMEMBERED)
+def _root_of(piece: bytes) -> bytes:
+    """Proofs of one tree share most of what is above the lowest tiles, and its right edge."""
     return root_of(split(piece))

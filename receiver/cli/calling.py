@@ -183,8 +183,10 @@ def _recorded(configured: Configuration, spec: ActionSpec, asked: ActionCall) ->
 async def _called(configured: Configuration, asked: ActionCall) -> Outcome:
     """One attempt; what went wrong comes as an outcome too."""
     from handlers.registry import bind
+    from receiver.log import log_to_stderr
     from receiver.outgoing import open_tools
 
+    log_to_stderr()  # standard output holds the answer, and nothing else
     tools = open_tools(configured.settings, configured.path)
     try:
         return await bind(tools)[asked.name](asked)

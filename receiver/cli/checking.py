@@ -35,14 +35,18 @@ _NO_POLICY = "this is a test document, not a policy: `hookwarden test FILE` read
 )
 @click.option("--strict", is_flag=True, help="Exit status 1 for warnings too.")
 def check(policies: tuple[Path, ...], config_path: Path, form: str, strict: bool) -> None:
-    """Find every mistake in the configuration and its policy, or in the POLICIES (files or folders) given.
+    """Find every mistake in the configuration and its policy, or in the POLICIES (files or folders) given; and in the
+    packages that are installed beside this one.
 
     Several files are taken as one policy, in the order given. In a folder, every *.yaml and *.yml file is read, but not
     tests and what is hidden; a file that a configuration names is checked as part of that.
     Exit status 0: no errors (warnings may be printed). 1: errors, or with --strict warnings.
     """
+    from receiver.policies import package_problems
+
     with _uncollected():
-        problems = _problems_of_files(policies) if policies else _configuration_problems(config_path)
+        found = _problems_of_files(policies) if policies else _configuration_problems(config_path)
+        problems = sorted({*found, *package_problems()})
     _print(problems, form)
     errors = sum(problem.severity == "error" for problem in problems)
     if form == "text":

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TextIO, cast
 
 import click
 
 from receiver.cli.options import actor, json_option, with_store
-from receiver.cli.output import FINDINGS, print_json
+from receiver.cli.output import print_json
+from receiver.cli.scrubbing import tell_of_scrubbing
 from receiver.contract import JsonObject
-from receiver.store.port import Person, Store
-from receiver.store.vault import Extent
+from receiver.store.port import Store
+from receiver.store.shapes import Extent, Person
 
 _WORDS: Final = {"all": "all personal data", "biometric": "biometric data"}
-_NOT_SCRUBBED: Final = (
-    "the keys are destroyed, but another program is reading, and old bytes stay in the write-ahead log until it stops;"
-    " run the same command again, or restart `hookwarden serve`"
-)
+_DESTROYED: Final = "the keys are destroyed"
 
 
 @click.command("erase")
@@ -53,7 +53,8 @@ def erase_person(
     """Erase a person for good: keys, sealed contents, and every row that leads to them.
 
     SUBJECT is the sender's name for the person (Didit: vendor_data, else the session's id). Prints a receipt with the
-    proof of its entry. What was sent to others, and backups, are not undone by it.
+    proof of its entry, which `hookwarden audit prove --check FILE` checks; words about it go to standard error. What
+    was sent to others, and backups, are not undone by it.
     """
     from receiver import erasing
     from receiver.wiring import now_ms
@@ -69,14 +70,16 @@ def erase_person(
         _show_preview(erasing.preview(store, person.ref, kind, actor(), now_ms()), kind, as_json)
         return
     if not yes:
-        click.confirm(f"Destroy {_WORDS[kind]} of this person? Nobody can bring it back", abort=True, err=True)
-    receipt = erasing.erase(store, person.ref, kind, actor(), now_ms, reason)
-    if output is not None:
-        output.write_text(json.dumps(receipt, indent=2) + "\n", encoding="utf-8")
-    print_json(receipt) if as_json else _tell(receipt, kind)
-    if not receipt["scrubbed"]:
-        click.echo(f"hookwarden: {_NOT_SCRUBBED}", err=True)
-        sys.exit(FINDINGS)
+        whose = f"the person of session {session_id}" if session_id is not None else f"the person {subject}"
+        click.confirm(f"Destroy {_WORDS[kind]} of {whose}? Nobody can bring it back", abort=True, err=True)
+    with _receipt_file(output) as file:
+        receipt = erasing.erase(store, person.ref, kind, actor(), now_ms, reason)
+        file.truncate(0)
+        file.write(json.dumps(receipt, indent=2) + "\n")
+    print_json(receipt)
+    if not as_json:
+        _tell(receipt, kind)
+    tell_of_scrubbing(_DESTROYED, scrubbed=bool(receipt["scrubbed"]))
 
 
 def _say_erased_already(store: Store, person: Person, extent: Extent, as_json: bool) -> None:
@@ -90,9 +93,7 @@ def _say_erased_already(store: Store, person: Person, extent: Extent, as_json: b
     else:
         when = f", at {at}" if at else ""
         click.echo(f"{_WORDS[extent]} of this person was erased already{when}: nothing is left")
-    if not scrubbed:
-        click.echo(f"hookwarden: {_NOT_SCRUBBED}", err=True)
-        sys.exit(FINDINGS)
+    tell_of_scrubbing(_DESTROYED, scrubbed=scrubbed)
 
 
 def _show_preview(counts: object, extent: Extent, as_json: bool) -> None:
@@ -103,9 +104,26 @@ def _show_preview(counts: object, extent: Extent, as_json: bool) -> None:
 
 
 def _tell(receipt: JsonObject, extent: Extent) -> None:
-    click.echo(f"destroyed {_WORDS[extent]} of person {receipt['subject_ref']}: {_listed(receipt['destroyed'])}")
-    click.echo(f"entry {receipt['idx']} says so; receipt (check it with `hookwarden audit prove --check FILE`):")
-    print_json({name: receipt[name] for name in ("idx", "leaf", "size", "checkpoint", "proof")})
+    """In words what the receipt says; not on standard output, which is the receipt and nothing else."""
+    said = f"destroyed {_WORDS[extent]} of person {receipt['subject_ref']}: {_listed(receipt['destroyed'])}"
+    click.echo(said, err=True)
+    click.echo(
+        f"entry {receipt['idx']} says so. Keep the receipt: `hookwarden audit prove --check FILE` checks it", err=True
+    )
+
+
+@contextmanager
+def _receipt_file(path: Path | None) -> Iterator[TextIO]:
+    """Where the receipt is written too, opened before anything is destroyed."""
+    if path is None:
+        yield io.StringIO()
+        return
+    try:
+        file = path.open("a", encoding="utf-8")  # what it holds stays until there is a receipt
+    except OSError as fault:
+        raise click.UsageError(f"{path} cannot be written ({fault.strerror}); nothing was erased") from None
+    with file:
+        yield file
 
 
 def _listed(counts: object) -> str:

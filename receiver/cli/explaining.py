@@ -117,9 +117,10 @@ def stored_event(document: JsonObject) -> Event:
     """A stored event, as it was decided: with what was then known of its session."""
     kept: Any = document["event"]
     if kept is None:
-        raise click.ClickException(
-            f"{document['event_id']} belongs to a person who was erased: nothing is left to decide"
-        )
+        why = "belongs to a person who was erased: nothing is left to decide"
+        if document.get("unreadable"):
+            why = "cannot be read, and nothing says that it was erased: run `hookwarden audit verify`"
+        raise click.ClickException(f"{document['event_id']} {why}")
     raw: Any = document["raw"] or {}
     is_result = document["parent_id"] is not None
     action, result = (raw.get("action"), raw.get("result")) if is_result else (None, None)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import click
 
@@ -18,11 +18,14 @@ from receiver.cli.searching import write_entries
 from receiver.config import Configuration
 from receiver.contract import JsonObject
 from receiver.errors import Unusable
-from receiver.store.port import Reader, Store
+from receiver.store.port import Store
+from receiver.store.reader import Reader
 
 if TYPE_CHECKING:
     from receiver.audit.export import Source
     from receiver.store.port import Transaction
+
+T = TypeVar("T")
 
 
 @click.command("export", context_settings={"ignore_unknown_options": True})
@@ -49,7 +52,9 @@ def export_entries(store: Store, configured: Configuration, query: str, form: st
         raise click.UsageError(str(fault)) from None
     idx = _note(store, query, form, count, now_ms())
     if form != "proved":
-        write_entries(form, _all(store, query, idx), output)
+        counted = _Counted(_all(store, query, idx))
+        write_entries(form, counted, output)
+        _tell(output, f"{counted.number} entries as {form}, without proofs")
         return
     note, checkpoint = covering(store, idx)
 
@@ -58,12 +63,33 @@ def export_entries(store: Store, configured: Configuration, query: str, form: st
         with store.read() as reader:
             yield _Entries(reader)
 
-    lines = proved_lines(read, note, checkpoint, store.verifier, query, first=first)
+    lines = _Counted(proved_lines(read, note, checkpoint, store.verifier, query, first=first))
     with sound("the export"):
         _write(lines, output)
+    number = lines.number - len(("head", "end"))
+    _tell(output, f"{number} entries, proved by the checkpoint of {checkpoint.size} entries")
 
 
-def _write(lines: Iterator[str], output: Path | None) -> None:
+class _Counted(Generic[T]):
+    """What is iterated over, counted."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = items
+        self.number = 0
+
+    def __iter__(self) -> Iterator[T]:
+        for item in self._items:
+            self.number += 1
+            yield item
+
+
+def _tell(output: Path | None, what: str) -> None:
+    """Say what was written to a file; where it went to standard output, that is all there is."""
+    if output is not None:
+        click.echo(f"{output}: {what}", err=True)
+
+
+def _write(lines: Iterable[str], output: Path | None) -> None:
     """Write them; of an export that does not come to its end, no file is left."""
     if output is None:
         sys.stdout.writelines(lines)

@@ -8,17 +8,18 @@ import click
 
 from receiver.cli.options import actor, json_option, with_store
 from receiver.cli.output import print_json, print_table
+from receiver.cli.scrubbing import tell_of_scrubbing
 from receiver.config import Configuration
 from receiver.store.port import Store
 
-HOLD_COLUMNS = ("hold", "subject_ref", "at", "actor", "reason", "released_at", "released_by")
+HOLD_COLUMNS = ("hold", "session_id", "subject_ref", "at", "actor", "reason", "released_at", "released_by")
 
 
 @click.command("prune")
 @click.option(
     "--before",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
-    help="For every class that has a limit, this day (UTC) instead of what audit.retention says.",
+    help="For every class that has a limit, this past day or time (UTC) instead of what audit.retention says.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would go, and drop nothing.")
 @with_store
@@ -34,19 +35,23 @@ def prune_record(
     from receiver.pruning import Limits, forecast, prune
     from receiver.wiring import now_ms
 
-    limits = Limits.of(configured.settings.audit.retention, now_ms())
+    now = now_ms()
+    limits = Limits.of(configured.settings.audit.retention, now)
     if limits == Limits(None, None, None):
         raise click.ClickException(
             "nothing has a limit: set `audit: {retention: {blob.biometric: 90d, blob.pii: 5y, entry: 7y}}`"
         )
     if before is not None:
-        limits = limits.moved(round(1000 * before.replace(tzinfo=UTC).timestamp()))
-    rows = forecast(store, limits, actor(), now_ms()) if dry_run else prune(store, limits, actor(), now_ms)
+        moved = round(1000 * before.replace(tzinfo=UTC).timestamp())
+        if moved > now:
+            raise click.UsageError(f"--before {before:%Y-%m-%dT%H:%M:%SZ} has not come yet; name a time that is past")
+        limits = limits.moved(moved)
+    rows = forecast(store, limits, actor(), now) if dry_run else prune(store, limits, actor(), now_ms)
     if as_json:
         print_json({"dry_run": dry_run, "classes": rows})
-        return
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    print_table(columns, rows)
+    else:
+        print_table(list(dict.fromkeys(name for row in rows for name in row)), rows)
+    tell_of_scrubbing("it is gone", scrubbed=all(row.get("scrubbed", True) for row in rows))
 
 
 @click.command("hold")
@@ -59,7 +64,7 @@ def hold_person(store: Store, subject: str, reason: str) -> None:
 
     ref = _ref(store, subject)
     number = store.submit(lambda tx: tx.hold(ref, actor(), now_ms(), reason)).result()
-    click.echo(f"legal hold {number} stands on person {ref.hex()}")
+    click.echo(f"legal hold {number} stands on person {ref.hex()}{_known_by(store, number)}")
 
 
 @click.command("release")
@@ -71,7 +76,7 @@ def release_person(store: Store, subject: str) -> None:
 
     ref = _ref(store, subject)
     number = store.submit(lambda tx: tx.release(ref, actor(), now_ms())).result()
-    click.echo(f"legal hold {number} is released")
+    click.echo(f"legal hold {number} is released, of person {ref.hex()}{_known_by(store, number)}")
 
 
 @click.command("holds")
@@ -87,6 +92,14 @@ def list_holds(store: Store, as_json: bool) -> None:
         print_table(HOLD_COLUMNS, holds)
     else:
         click.echo("nothing found")
+
+
+def _known_by(store: Store, number: int) -> str:
+    """By which session people know the person of a hold."""
+    with store.read() as reader:
+        sessions = (hold["session_id"] for hold in reader.holds() if hold["hold"] == number)
+        session_id = next(sessions, None)
+    return f", newest session {session_id}" if session_id else ""
 
 
 def _ref(store: Store, subject: str) -> bytes:

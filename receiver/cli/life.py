@@ -53,6 +53,8 @@ def _tell_event(number: int, event: Mapping[str, Any]) -> None:
         _line(2, "echo: the vendor reports what our own call brought about", "dim")
     if event["erased"]:
         _line(2, f"erased or removed: {cell(event['erased'])}", "yellow")
+    if event["unreadable"]:
+        _line(2, f"cannot be read, and was not erased: {cell(event['unreadable'])}", "red")
     for tag in event["tags"] if not event["parent_id"] else ():
         said = ", ".join(cell(tag[name]) for name in ("severity", "feature") if tag[name])
         _line(2, f"warning {cell(tag['tag'])}: {cell(tag['words'])}{f' ({said})' if said else ''}")
@@ -83,6 +85,8 @@ def _tell_decision(decision: Mapping[str, Any]) -> None:
         _line(4, f"status to be set: {cell(decision['status'])}")
     if decision["erased"]:
         _line(4, "conditions and values were erased with the person's data", "yellow")
+    if decision["unreadable"]:
+        _line(4, "conditions and values cannot be read, and were not erased", "red")
     if decision["let"]:
         _line(4, "values that the policy worked out:")
     for let in decision["let"]:
@@ -105,7 +109,8 @@ def _tell_inputs(told: Mapping[str, Any]) -> None:
 
 def _tell_rule(rule: Mapping[str, Any]) -> None:
     trial = " (shadow)" if rule["mode"] == "shadow" else ""
-    _line(4, f"rule {cell(rule['id'])} {rule['words']}{trial} (line {rule['line']})", _STYLES[rule["fired"]])
+    line = "as its entry says" if rule["line"] is None else f"line {rule['line']}"
+    _line(4, f"rule {cell(rule['id'])} {rule['words']}{trial} ({line})", _STYLES[rule["fired"]])
     if rule["description"] and rule["fired"] is not False:
         _line(6, cell(rule["description"]), "dim")
     shown = [each for each in rule["conditions"] if each["decided"] or rule["fired"] is not False]
@@ -121,7 +126,8 @@ def _tell_action(action: Mapping[str, Any]) -> None:
     _line(2, f"-> {cell(action['name'])} (rule {cell(action['rule'])}): {action['words']}{entries}")
     if action["reason"]:
         _line(5, f"reason: {cell(action['reason'])}", "dim")
-    _line(5, "sent: erased" if action["erased"] else f"sent: {brief(action['params'])}", "dim")
+    gone = "erased" if action["erased"] else "cannot be read" if action["unreadable"] else None
+    _line(5, f"sent: {gone or brief(action['params'])}", "dim")
     for attempt in action["attempts"]:
         status = f", HTTP {attempt['http_status']}" if attempt["http_status"] else ""
         took = f", {attempt['latency_ms']} ms" if attempt["latency_ms"] is not None else ""
@@ -135,7 +141,8 @@ def _tell_action(action: Mapping[str, Any]) -> None:
 
 
 def _tell_review(review: Mapping[str, Any]) -> None:
-    words = "words erased" if review["erased"] else cell(review["reason"])
+    gone = "words erased" if review["erased"] else "words cannot be read" if review["unreadable"] else None
+    words = gone or cell(review["reason"])
     place = f"queue {cell(review['queue'])}, rule {cell(review['rule'])}"
     _line(2, f"case {review['review_id']} ({place}): {words}{_entry(review['idx'])}")
     if review["state"] == "resolved":

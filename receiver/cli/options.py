@@ -49,8 +49,10 @@ def with_store(command: Callable[..., None]) -> Callable[..., None]:
     @config_option
     @functools.wraps(command)
     def wrapped(*, config_path: Path, **options: Any) -> None:
+        from receiver.log import log_to_stderr
         from receiver.wiring import open_configured_store
 
+        log_to_stderr()  # what a store says of itself must not stand in the midst of JSON
         configured = configuration(config_path, "lenient")
         if not (configured.settings.data_dir / "hookwarden.db").exists():
             raise click.ClickException(

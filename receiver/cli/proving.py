@@ -12,16 +12,20 @@ import click
 
 from receiver.cli.options import config_option, configuration, json_option, with_store
 from receiver.cli.output import FINDINGS, UNUSABLE, print_json
-from receiver.errors import NotFound
+from receiver.errors import NotFound, StoreUnavailable
 from receiver.store.port import Store
 
 if TYPE_CHECKING:
     from receiver.audit.findings import Verdict
     from receiver.audit.note import Verifier
+    from receiver.audit.persons import Keys
     from receiver.config import Configuration
     from receiver.store.sqlite.evidence import EvidenceFile
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_NO_MASTER = (
+    "no master key here opens keys.db: whether persons' keys open, and whose session an event is of, was not verified"
+)
 _OUT = click.Path(path_type=Path, dir_okay=False, writable=True)
 
 
@@ -31,6 +35,7 @@ _OUT = click.Path(path_type=Path, dir_okay=False, writable=True)
 @click.option(
     "--quick", is_flag=True, help="The tree and its signatures only: no columns, look-up tables, sealed contents."
 )
+@click.option("--file", is_flag=True, help="The database file, too: its pages, and its indexes against its tables.")
 @click.option(
     "--checkpoint", "checkpoints", type=_FILE, multiple=True, help="A note (or many) that was kept elsewhere."
 )
@@ -41,6 +46,7 @@ def verify_record(
     config_path: Path,
     since_last: bool,
     quick: bool,
+    file: bool,
     checkpoints: tuple[Path, ...],
     key: str | None,
     export: Path | None,
@@ -50,18 +56,28 @@ def verify_record(
 
     Works beside a running server. Exit status: 0 intact, 1 damaged, 2 it could not be verified.
     """
+    from receiver.store.keycheck import KeyEvidence
     from receiver.store.sqlite.evidence import EvidenceFile
 
     given = _key(key) if key else None
     if export is not None:
         _check_file(export, given, as_json=as_json)
         return
-    data_dir = configuration(config_path, "lenient").settings.data_dir
+    settings = configuration(config_path, "lenient").settings
+    data_dir, keys = settings.data_dir, None
     record = EvidenceFile(data_dir)
     try:
-        verdict = _verified(record, data_dir, given, checkpoints, since_last=since_last, quick=quick)
+        record.must_fit()
+        keys = None if quick else KeyEvidence.beside(data_dir, settings.audit.master_key)
+        verdict = _verified(
+            record, data_dir, given, checkpoints, since_last=since_last, quick=quick, file=file, keys=keys
+        )
     finally:
         record.close()
+        if keys is not None:
+            keys.close()
+    if keys is not None and not keys.opens:
+        click.echo(f"hookwarden: {_NO_MASTER}", err=True)
     if as_json:
         print_json(verdict.document())
     else:
@@ -78,6 +94,8 @@ def _verified(
     *,
     since_last: bool,
     quick: bool,
+    file: bool,
+    keys: Keys | None,
 ) -> Verdict:
     from receiver.audit.evidence import Known
     from receiver.audit.verify import verify
@@ -95,7 +113,9 @@ def _verified(
         since=before.known if before else None,
         journal_rewritten=journal.rewritten,
         quick=quick,
+        file=file,
         walks=walks(data_dir, quick=quick),
+        keys=keys,
     )
     if verdict.fine and not quick:
         try:
@@ -121,12 +141,17 @@ def _notes_of(path: Path) -> Iterator[Any]:
 
 
 def _own_key(record: EvidenceFile, data_dir: Path) -> Verifier:
-    from receiver.audit.note import Signer
+    from receiver.audit.note import NoteError, Signer
     from receiver.store.signing import read_or_make
 
     with record.read() as reader:
         origin = reader.origin()
-    return Signer(origin, read_or_make(data_dir / "signing.key", signed_before=True)).verifier
+    private = read_or_make(data_dir / "signing.key", signed_before=True)
+    try:
+        return Signer(origin, private).verifier
+    except NoteError:
+        what = "the record does not say its log's name any more: restore a backup, or give --key"
+        raise StoreUnavailable(what) from None
 
 
 def _key_at_hand(config_path: Path) -> tuple[Verifier, Path] | None:
@@ -162,6 +187,8 @@ def _print_verdict(verdict: Verdict) -> None:
     if verdict.fine:
         click.echo(f"The record is intact: {span}{went_on}.")
         click.echo(f"root {verdict.root.hex()} of {verdict.size} entries; {verdict.notes} checkpoints fit it.")
+        if verdict.unsigned:
+            click.echo(f"The last {verdict.unsigned} entries are not signed yet: the next checkpoint covers them.")
         return
     click.echo(f"THE RECORD IS DAMAGED ({span}{went_on}).")
     for kind, count in verdict.counts.items():
@@ -174,7 +201,8 @@ def _print_verdict(verdict: Verdict) -> None:
 
 
 def _check_file(path: Path, key: Verifier | None, *, as_json: bool) -> None:
-    from receiver.audit.offline import CheckFailed, NotReadable, check_file
+    from receiver.audit.offline import CheckFailed, check_file
+    from receiver.audit.strict import NotReadable
 
     status, said = 0, ""
     try:

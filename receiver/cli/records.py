@@ -12,7 +12,8 @@ from receiver.cli.output import print_json, print_table
 from receiver.config import Configuration
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, Decision, JsonObject
 from receiver.errors import NotFound, Unusable
-from receiver.store.port import Page, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.shapes import Page
 
 EVENT_COLUMNS = ("event_id", "received_at", "source", "type", "session_id", "status", "tags", "outcome", "deliveries")
 ACTION_COLUMNS = ("action_id", "name", "rule", "session_id", "state", "attempts", "planned_at", "reason")

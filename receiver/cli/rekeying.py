@@ -8,6 +8,7 @@ import click
 
 from receiver.cli.options import actor, json_option, with_store
 from receiver.cli.output import print_json
+from receiver.cli.scrubbing import tell_of_scrubbing
 from receiver.config import Configuration
 from receiver.store.port import Store
 
@@ -37,6 +38,7 @@ def rekey_store(store: Store, configured: Configuration, new_key_file: Path | No
     """
     import os
 
+    from receiver.erasing import SCRUB_SECONDS
     from receiver.store.master import parse, read
 
     text = os.environ.get("HOOKWARDEN_NEW_MASTER_KEY")
@@ -47,9 +49,12 @@ def rekey_store(store: Store, configured: Configuration, new_key_file: Path | No
     if given and new is None:
         raise click.UsageError("audit.master_key is in use: give the new key with --new-key-file or the environment")
     count = store.rekey(new, actor(), whole=whole)
-    if as_json:
-        print_json({"subjects": count, "restart": given})
-        return
+    scrubbed = store.scrub(SCRUB_SECONDS)
+    print_json({"subjects": count, "restart": given, "scrubbed": scrubbed}) if as_json else _tell(count, given=given)
+    tell_of_scrubbing("the new key is in use", scrubbed=scrubbed)
+
+
+def _tell(count: int, *, given: bool) -> None:
     click.echo(f"the keys of {count} persons are wrapped by the new master key")
     if given:
         click.echo(

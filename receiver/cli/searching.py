@@ -19,7 +19,9 @@ from receiver.cli.records import found, show_page
 from receiver.config import Configuration
 from receiver.contract import JsonObject
 from receiver.errors import Unusable
-from receiver.store.port import Page, Reader, Store
+from receiver.store.port import Store
+from receiver.store.reader import Reader
+from receiver.store.shapes import Page
 from receiver.suggestion import suggestion
 
 T = TypeVar("T")

@@ -113,10 +113,15 @@ def simulate(
     if as_json:
         print_json(document)
     else:
-        from receiver.cli.simulated import print_shadow, print_simulation
-
-        (print_shadow if shadow else print_simulation)(document, console(stderr=csv_path == "-"))
+        _print(document, shadow=shadow, aside=csv_path == "-")
     sys.exit(status)
+
+
+def _print(document: JsonObject, *, shadow: bool, aside: bool) -> None:
+    """For people; `aside`: standard output is another's."""
+    from receiver.cli.simulated import print_shadow, print_simulation
+
+    (print_shadow if shadow else print_simulation)(document, console(stderr=aside))
 
 
 def _leave_access(store: Store, window: tuple[int, int], what: str) -> None:

@@ -6,8 +6,9 @@ each lane, so order within a session needs nothing here. Each claim runs as a ta
 something was planned (`wake`), when a call ended or when a retry falls due, and otherwise once a second, because other
 processes may have planned something.
 
-Places are counted apart: for each vendor, for our own receivers, for channels to people, and for what needs nobody
-(a label, a case). So whoever is slow, or holds calls back, stops its own actions only.
+Places are counted apart: for each vendor, for each of the operator's own receivers and channels to people, and for
+what needs nobody (a label, a case). So whoever is slow, or holds calls back, stops its own actions only. Whom an action
+needs stands in the store with it; the store steps over whoever has no place left, with the whole of its backlog.
 
 Renewing before claiming, in one transaction, is what keeps this process from taking over its own running calls after
 the store was away for longer than a lease.
@@ -30,15 +31,14 @@ from receiver.dispatch.settle import OnDone, settle
 from receiver.dispatch.verdict import Answer, Attempt, RetryRules, judge, without_effect
 from receiver.errors import StoreUnavailable, VendorError
 from receiver.log import place_of
-from receiver.store.port import Claim, Ending, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.shapes import Claim, Ending
 
 __all__ = ["Dispatcher", "Observation", "RetryRules"]
 
 POLL = 1.0  # seconds: how late we may notice what another process planned
 LIVELY = 10.0  # seconds without a turn after which we no longer call ourselves alive
 ECHO_WINDOW = 600_000  # milliseconds in which the `status.updated` of our own call is taken for its echo
-
-_NOBODY = ""  # whom actions need that are done here
 
 log = structlog.get_logger(__name__)
 
@@ -72,8 +72,8 @@ class Dispatcher:
     used from other threads.
 
     `owner` must be new for every start of a process: leases are renewed by it. `clock` gives Unix milliseconds and is
-    called from the store's thread too. `concurrency` is how many actions run at a time for each vendor or kind of
-    target, and how many that need neither; `slots` are the vendors for which it is less. `lease` is in seconds: so long
+    called from the store's thread too. `concurrency` is how many actions run at a time for each vendor or target, and
+    how many that need neither; `slots` are those for which it is less. `lease` is in seconds: so long
     after its last sign of life a process counts as dead. `on_done` records the result of a `done` action as an event,
     in the transaction that settles it. `observe` is told of every attempt that ended.
     """
@@ -98,11 +98,8 @@ class Dispatcher:
         self._handlers = handlers
         self._specs = specs
         self._retry = retry
-        self._names: dict[str, list[str]] = {}  # of the actions, by whom they need
-        for name, spec in specs.items():
-            self._names.setdefault(_needs(spec), []).append(name)
-        told = slots or {}
-        self._slots = {needs: min(concurrency, told.get(needs, concurrency)) for needs in {_NOBODY, *self._names}}
+        self._concurrency = concurrency
+        self._slots = {needs: min(concurrency, most) for needs, most in (slots or {}).items()}
         self._owner = owner
         self._clock = clock
         self._random = random
@@ -182,52 +179,34 @@ class Dispatcher:
         self._wakeup.clear()
 
     async def _turn(self) -> None:
-        free = {} if self._draining else self._free()
-        if not any(free.values()) and not self._renewal_due(self._clock()):
+        room = None if self._draining else self._room()
+        if room is None and not self._renewal_due(self._clock()):
             return
-        self._renewed_at, taken = await self._store.run(lambda tx: self._take(tx, free))
+        self._renewed_at, taken = await self._store.run(lambda tx: self._take(tx, room))
         for ready in taken:
             call = asyncio.create_task(self._carry_out(ready), name=ready.claim.action_id)
-            self._calls[call] = self._needs_of(ready.claim)
+            self._calls[call] = ready.claim.needs
             call.add_done_callback(self._ended)
 
     def _renewal_due(self, at: int) -> bool:
         return bool(self._calls) and at - self._renewed_at >= self._lease // 3
 
-    def _free(self) -> dict[str, int]:
-        """How many more actions may run, by whom they need."""
+    def _room(self) -> dict[str, int]:
+        """How many more actions may run, by whom they need; of all others as many as `concurrency` says."""
         running = Counter(self._calls.values())
-        return {needs: max(0, most - running[needs]) for needs, most in self._slots.items()}
+        return {
+            needs: max(0, self._slots.get(needs, self._concurrency) - running[needs])
+            for needs in {*self._slots, *running}
+        }
 
-    def _needs_of(self, claim: Claim) -> str:
-        spec = self._specs.get(claim.name)
-        return _NOBODY if spec is None else _needs(spec)
-
-    def _claims(self, tx: Transaction, at: int, free: dict[str, int]) -> list[Claim]:
-        """What is due, in order, leaving out those who have no place left. No batch is larger than the fewest places,
-        so that whoever's it may be, they have room for it.
-        """
-        claims: list[Claim] = []
-        left = dict(free)
-        while left.get(_NOBODY, 0) > 0:  # names that nobody knows are of these, and cannot be left out by name
-            full = [name for needs, names in self._names.items() if left[needs] <= 0 for name in names]
-            most = min(places for places in left.values() if places > 0)
-            batch = tx.claim(self._owner, at, at + self._lease, most, full)
-            claims += batch
-            for claim in batch:
-                left[self._needs_of(claim)] -= 1
-            if len(batch) < most:
-                break
-        return claims
-
-    def _take(self, tx: Transaction, free: dict[str, int]) -> tuple[int, list[_Ready]]:
+    def _take(self, tx: Transaction, room: Mapping[str, int] | None) -> tuple[int, list[_Ready]]:
         """The turn's job, in the store's thread. Gives since when all our leases count, and what may run now."""
         at = self._clock()  # here and not at submission: the job may have waited for longer than a lease
         renewed_at = at if not self._calls else self._renewed_at
         if self._renewal_due(at):
             tx.renew(self._owner, at, at + self._lease)
             renewed_at = at
-        claims = self._claims(tx, at, free)
+        claims = [] if room is None else tx.claim(self._owner, at, at + self._lease, self._concurrency, room)
         return renewed_at, [_Ready(claim, self._expect_echo(tx, claim, at)) for claim in claims]
 
     def _expect_echo(self, tx: Transaction, claim: Claim, at: int) -> Exception | None:
@@ -293,7 +272,7 @@ class Dispatcher:
             return Outcome("failed", f"no action is called {claim.name!r} here: its plug-in is gone")
         if ready.fault is not None:
             raise ready.fault
-        outcome: object = await handler(_call(claim))
+        outcome: object = await handler(call_of(claim))
         if not isinstance(outcome, Outcome):
             raise TypeError("a handler must return an Outcome")
         return outcome
@@ -302,6 +281,7 @@ class Dispatcher:
         spec = self._specs.get(claim.name)
         attempt = Attempt(
             spent=claim.attempts_spent,
+            tries=claim.attempt,
             planned_at=claim.planned_at,
             ended_at=self._clock(),
             latency_ms=round(1000 * seconds),
@@ -315,12 +295,8 @@ class Dispatcher:
         asyncio.get_running_loop().call_later(delay, self._wakeup.set)
 
 
-def _needs(spec: ActionSpec) -> str:
-    """Whom an action needs: a vendor, a kind of target, or nobody."""
-    return spec.vendor or spec.target or _NOBODY
-
-
-def _call(claim: Claim) -> ActionCall:
+def call_of(claim: Claim) -> ActionCall:
+    """What a handler is given of a claim."""
     return ActionCall(
         action_id=claim.action_id,
         idempotency_key=hashlib.sha256(claim.action_id.encode()).hexdigest(),

@@ -12,7 +12,8 @@ import structlog
 
 from receiver.contract import JsonObject, Outcome
 from receiver.errors import StoreUnavailable
-from receiver.store.port import Claim, Ending, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.shapes import Claim, Ending
 
 T = TypeVar("T")
 OnDone: TypeAlias = Callable[[Transaction, Claim, JsonObject], None]

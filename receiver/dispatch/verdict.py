@@ -1,17 +1,28 @@
 """From what a handler answered to how the attempt ends. Pure: the time and the die are handed in.
 
 Backoff is exponential with full jitter (a wait is drawn from zero up to a doubling bound), so that actions that failed
-together do not come back together. What the vendor asks for in Retry-After is the least that is waited.
+together do not come back together. What the vendor asks for in Retry-After is the least that is waited. A 429 is no
+failure of the action: it spends no attempt, and only age ends its being asked again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from receiver.contract import Outcome, RaiseAlert
-from receiver.errors import AnswerUnreadable, LinkRefused, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
-from receiver.store.port import Ending
+from receiver.errors import (
+    AnswerUnreadable,
+    LinkRefused,
+    NoOutcome,
+    VendorError,
+    VendorRefused,
+    VendorUnavailable,
+    VendorWaiting,
+)
+from receiver.store.shapes import Ending
+
+_TOO_MANY: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +37,12 @@ class RetryRules:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is known of an attempt besides its answer. `spent` counts the attempts used up, this one included; times are
-    Unix milliseconds; `chance` was drawn from [0, 1).
+    """What is known of an attempt besides its answer. `spent` counts the attempts used up, `tries` also those that were
+    given back, both with this one; times are Unix milliseconds; `chance` was drawn from [0, 1).
     """
 
     spent: int
+    tries: int
     planned_at: int
     ended_at: int
     latency_ms: int
@@ -48,9 +60,12 @@ Answer: TypeAlias = Outcome | BaseException
 
 def judge(answer: Answer, attempt: Attempt, rules: RetryRules) -> Ending:
     """How an attempt ends that was answered, or failed, like this. An exception that no handler raises on purpose is a
-    fault of ours: only its type is named, because its message may hold anything.
+    fault of ours: only its type is named, because its message may hold anything. It may come after an answer that was
+    charged, and would come again: a billable call is not repeated for it.
     """
     match answer:
+        case Outcome(state="failed", http_status=None):  # nobody answered, so nobody was asked
+            return Ending("failed", replace(answer, unsent=True), attempt.ended_at, attempt.latency_ms)
         case Outcome(state="done" | "noop" | "failed" as state):
             return Ending(state, answer, attempt.ended_at, attempt.latency_ms)
         case Outcome():
@@ -58,36 +73,47 @@ def judge(answer: Answer, attempt: Attempt, rules: RetryRules) -> Ending:
         case VendorWaiting():
             return _wait(answer, attempt, rules)
         case VendorUnavailable():
-            return _again(_outcome("retry", answer, answer.retry_after), attempt, rules)
+            outcome = replace(_outcome("retry", answer, answer.retry_after), unsent=answer.unsent)
+            return _again(outcome, attempt, rules)
         case VendorRefused() | LinkRefused():
             return judge(_outcome("failed", answer), attempt, rules)
-        case AnswerUnreadable() if attempt.billable:
-            return judge(_outcome("failed", answer), attempt, rules)
+        case NoOutcome():
+            return Ending("failed", _outcome("failed", answer), attempt.ended_at, attempt.latency_ms)
         case AnswerUnreadable():
-            return _again(_outcome("retry", answer), attempt, rules)
+            return _perhaps(_outcome("retry", answer), attempt, rules)
         case _:
-            return _again(Outcome("retry", f"internal error: {type(answer).__name__}"), attempt, rules)
+            charged = "; it may have been charged" if attempt.billable else ""
+            return _perhaps(Outcome("retry", f"internal error: {type(answer).__name__}{charged}"), attempt, rules)
 
 
 def without_effect(answer: Answer, ending: Ending) -> bool:
     """Whether this attempt has certainly changed nothing at the vendor."""
-    if isinstance(answer, AnswerUnreadable):
+    if isinstance(answer, AnswerUnreadable) or not isinstance(answer, Outcome | VendorError):
         return False
-    return not ending.spent or ending.state in ("failed", "noop")
+    return not ending.spent or ending.outcome.unsent or ending.state in ("failed", "noop")
 
 
 def _outcome(state: Literal["retry", "failed"], error: VendorError, retry_after: float | None = None) -> Outcome:
     return Outcome(state, error.reason, http_status=error.http_status, retry_after=retry_after)
 
 
+def _perhaps(outcome: Outcome, attempt: Attempt, rules: RetryRules) -> Ending:
+    """What may have taken effect, and been paid for, is not repeated; what costs nothing is."""
+    if attempt.billable:
+        return Ending("failed", replace(outcome, state="failed"), attempt.ended_at, attempt.latency_ms)
+    return _again(outcome, attempt, rules)
+
+
 def _again(outcome: Outcome, attempt: Attempt, rules: RetryRules) -> Ending:
-    if attempt.spent >= rules.attempts:
+    spends = outcome.http_status != _TOO_MANY
+    if spends and attempt.spent >= rules.attempts:
         return _dead(outcome, attempt, f"attempts used up ({rules.attempts})")
     if attempt.age >= rules.max_age:
-        return _dead(outcome, attempt, f"age used up ({rules.max_age:g} s)")
-    bound = min(rules.cap, rules.base * 2.0 ** min(attempt.spent - 1, 62))
+        return replace(_dead(outcome, attempt, f"age used up ({rules.max_age:g} s)"), spent=spends)
+    tries = attempt.spent if spends else attempt.tries
+    bound = min(rules.cap, rules.base * 2.0 ** min(tries - 1, 62))
     seconds = max(attempt.chance * bound, _sane(outcome.retry_after, rules))
-    return _waiting(outcome, attempt, seconds)
+    return replace(_waiting(outcome, attempt, seconds), spent=spends)
 
 
 def _wait(error: VendorWaiting, attempt: Attempt, rules: RetryRules) -> Ending:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from receiver.contract import JsonValue
 from receiver.policy.expressions.expression import UNDECIDED, Budget, Expression, ExpressionFault
-from receiver.policy.expressions.reads import as_path, path_text, reads
+from receiver.policy.expressions.reads import as_path, path_text, reads, value_below
 from receiver.policy.expressions.syntax import (
     Binary,
     Call,
@@ -56,15 +56,7 @@ class Change:
 
 def value_at(scope: Scope, place: Place) -> Any:
     """What stands there; None if nothing does."""
-    current: Any = scope
-    for step in place:
-        if isinstance(step, str) and isinstance(current, Mapping):
-            current = current.get(step)
-        elif isinstance(step, int) and isinstance(current, list) and 0 <= step < len(current):
-            current = current[step]
-        else:
-            return None
-    return None if current is UNDECIDED else current
+    return value_below(scope.get(str(place[0])), place[1:])
 
 
 def place_text(place: Place) -> str:

@@ -52,15 +52,7 @@ def compile_policy(
     Raises ConfigurationError with all problems; warnings are in the policy.
     """
     reads = [_Read(findings, read_policy(findings)) for findings in map(Findings, documents)]
-    ids = _Ids()
-    sources: list[Source] = []
-    order = 0
-    for index, read in enumerate(reads):
-        if read.model is not None:
-            ids.check(read.findings)
-            prefix = _prefix(reads, index)
-            sources.append(_compile_document(read.findings, read.model, (order, index), actions, prefix))
-            order += len(read.model.rules)
+    sources = list(_compile_documents(reads, actions))
     models = [read.model for read in reads if read.model is not None]
     for read in reads:
         lint_document(read.findings)
@@ -81,6 +73,16 @@ def compile_policy(
         review_once=actions["review"].once if "review" in actions else "session",
         warnings=tuple(sorted(problems)),
     )
+
+
+def _compile_documents(reads: Sequence[_Read], actions: Mapping[str, ActionSpec]) -> Iterator[Source]:
+    """Those of which something can be used; what is wrong with them goes into their findings."""
+    ids, order = _Ids(), 0
+    for index, read in enumerate(reads):
+        if read.model is not None:
+            ids.check(read.findings)
+            yield _compile_document(read.findings, read.model, (order, index), actions, _prefix(reads, index))
+            order += len(read.model.rules)
 
 
 def _compile_document(

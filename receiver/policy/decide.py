@@ -151,8 +151,8 @@ class _Run:
             status = params.get("status") if step.sets_status else None
             if isinstance(status, str) and state == "planned" and rule.mode == "enforce":
                 self._claims.append(_StatusClaim(len(self._plan) + len(planned), status, rule.id))
-            call = PlannedAction(step.name, rule.id, params, state, reason, step.once, rule.limit, step.biometric)
-            planned.append(call)
+            kind = (step.once, rule.limit, step.biometric, step.needs)
+            planned.append(PlannedAction(step.name, rule.id, params, state, reason, *kind))
         return planned
 
     def _start(self, rule: Rule, step: Step) -> tuple[Literal["planned", "awaiting_approval", "skipped"], str | None]:
@@ -170,8 +170,8 @@ class _Run:
 
 
 def _skipped(action: PlannedAction, reason: str) -> PlannedAction:
-    once, limit = action.once, action.limit
-    return PlannedAction(action.name, action.rule, action.params, "skipped", reason, once, limit, action.biometric)
+    kind = (action.once, action.limit, action.biometric, action.needs)
+    return PlannedAction(action.name, action.rule, action.params, "skipped", reason, *kind)
 
 
 def _what_it_would_do(rule: Rule) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from receiver.contract import JsonObject, JsonValue
+from receiver.contract import MISFIT, JsonObject, JsonValue
 from receiver.policy import codes
 from receiver.policy.expressions.check import check
 from receiver.policy.expressions.expression import Budget, ExpressionFault, Kind, ListOf, Shape
@@ -74,7 +74,7 @@ def check_parameters(
     """
     name = str(where[-1])
     for finding in _misfits(model, given):
-        if finding["type"] == "extra_forbidden" or not _depends_on_template(given, finding["loc"]):
+        if finding["type"] == "extra_forbidden" or not _depends_on_template(given, finding):
             _report(scope.findings, where, name, given, finding, model)
     for key, template in compiled.items():
         for place, single in _singles((key,), template):
@@ -87,9 +87,10 @@ def _report(
     if finding["type"] == "extra_forbidden" and finding["loc"] == ("needs_approval",):
         said = f"`needs_approval` is no parameter: put it beside `{name}`, on a line of its own, outside of the braces"
         findings.error((*where, "needs_approval"), codes.UNKNOWN_PARAMETER, said, key=True)
-    elif finding["type"] == "value_error" and not finding["loc"]:
-        said = str(finding["ctx"]["error"])
-        findings.error(where, codes.WRONG_PARAMETER, f"`{name}`: {said[:1].lower()}{said[1:]}")
+    elif finding["type"] in ("value_error", MISFIT) and not finding["loc"]:
+        said = finding["msg"].removeprefix("Value error, ")
+        judged = [key for key in finding.get("ctx", {}).get("judged", ()) if key in given]
+        findings.error((*where, *judged[:1]), codes.WRONG_PARAMETER, f"`{name}`: {said[:1].lower()}{said[1:]}")
     else:
         findings.misfit((*where, *original(given, finding["loc"])), finding, model, _CODES)
 
@@ -102,9 +103,12 @@ def _misfits(model: type[BaseModel], params: JsonObject) -> Sequence[ErrorDetail
     return ()
 
 
-def _depends_on_template(params: JsonObject, loc: tuple[str | int, ...]) -> bool:
-    judged: JsonValue = params.get(str(loc[0])) if loc else params
-    return has_template(judged)
+def _depends_on_template(params: JsonObject, finding: ErrorDetails) -> bool:
+    """May another value of a template make it right? Of a whole model that is known where it says what it judged."""
+    if finding["loc"]:
+        return has_template(params.get(str(finding["loc"][0])))
+    judged = finding["ctx"]["judged"] if finding["type"] == MISFIT else params
+    return any(has_template(params.get(name)) for name in judged)
 
 
 def _singles(place: Path, template: Template) -> Iterator[tuple[Path, Formula | Filled]]:

@@ -55,6 +55,7 @@ class Step:
     once: Literal["session", "event"]
     sets_status: bool
     biometric: bool = False
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

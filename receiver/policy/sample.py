@@ -14,11 +14,10 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin, get_type_h
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from receiver.contract import RESULT_PREFIX, Event, EventDocument, JsonObject, Severity
+from receiver.contract import RESULT_PREFIX, SEVERITIES, Event, EventDocument, JsonObject, Severity
 
 SESSION = "example-session"
 _ALWAYS_THERE = frozenset({"tag"})  # of a warning
-_SEVERITIES = ("error", "warning", "information")
 _KEPT = {bool, int, str}
 
 
@@ -95,7 +94,7 @@ def sample_event(
         document["tags"] = _tags(document["warnings"])
     if "severity_max" not in given:
         sent = {warning["severity"] for warning in document["warnings"]}
-        document["severity_max"] = next((severity for severity in _SEVERITIES if severity in sent), None)
+        document["severity_max"] = next((severity for severity in reversed(SEVERITIES) if severity in sent), None)
     if document["type"].startswith(RESULT_PREFIX):
         action = {**_action(document["type"].removeprefix(RESULT_PREFIX)), **(action or {})}
     return Event(cast("EventDocument", document), raw or {}, None, "example", action, result)

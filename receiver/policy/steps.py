@@ -41,7 +41,8 @@ def compile_step(step: StepDocument, where: Path, scope: Scope, actions: Mapping
         if has_template(given.get(key)):
             said = f"`{key}` of `{name}` stays in the clear for good, so it takes no `{{{{ }}}}`"
             findings.error((*place, key), codes.TEMPLATE_IN_THE_CLEAR, said)
-    return Step(name, params, step.needs_approval, step.once or spec.once, spec.sets_status, spec.biometric)
+    once, needs = step.once or spec.once, spec.needs(given)
+    return Step(name, params, step.needs_approval, once, spec.sets_status, spec.biometric, needs)
 
 
 def _action_name(named: JsonObject, where: Path, findings: Findings, actions: Mapping[str, ActionSpec]) -> str | None:

@@ -38,6 +38,7 @@ from typing import TypeAlias
 from receiver.contract import JsonObject, JsonValue, Verified
 from receiver.errors import PayloadRejected, SignatureRejected
 from receiver.jsontext import canonical, read_object
+from receiver.signatures.headers import single
 from receiver.signatures.scheme import Checked, Headers
 
 _RAW = (b"x-signature", b"x-signature-previous")
@@ -62,7 +63,7 @@ def verify(headers: Headers, body: bytes, secrets: Sequence[str], now: int, tole
     """Check one delivery; `Verified.method` is the header that verified, in lower case. `now` in Unix seconds,
     `tolerance` in seconds, inclusive. Raises what every scheme raises, and nothing else.
     """
-    given = _collect(headers)
+    given = single(headers, _READ)
     keys = [(index, _key(secret)) for index, secret in enumerate(secrets) if secret]
     found: _Found = {name: _signer_of(given[name], (body,), keys) for name in _RAW if name in given}
     rest = _not_settled(given, found)
@@ -101,17 +102,6 @@ def sign(body: bytes, secret: str, timestamp: int) -> list[tuple[str, str]]:
         ("X-Signature-V2", _mac(key, _canonical_forms(payload)[0]).hex()),
         ("X-Signature-Simple", _mac(key, _simple_message(payload)).hex()),
     ]
-
-
-def _collect(headers: Headers) -> dict[bytes, bytes]:
-    given: dict[bytes, bytes] = {}
-    for name, value in headers:
-        lower = name.lower()
-        if lower in _READ:
-            if lower in given:
-                raise SignatureRejected("header-repeated")
-            given[lower] = value
-    return given
 
 
 def _key(secret: str) -> bytes:

@@ -41,6 +41,21 @@ _MAX_SIGNATURES = 16  # a rotation needs two or three; each Ed25519 one costs us
 _MIN_KEY, _MAX_KEY = 24, 64  # bytes of an HMAC secret
 _ED25519_KEY = 32  # bytes
 _MIN_DIFFERENT = 8  # bytes; a random key of 24 has more
+_SIGN_BIT = 0x80  # of a point's last byte
+# Every way to write a point of small order, without its sign bit: y is 0, 1 or -1 (0 and 1 also as p and p + 1), or one
+# of the two of order 8 (RFC 8032, 5.1). Under such a key signatures verify that nobody with a private key has made.
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,13 @@ def key_problem(secret: str) -> str | None:
         return f"it holds {len(decoded)} bytes, and an Ed25519 key has {_ED25519_KEY}"
     if len(set(decoded)) < _MIN_DIFFERENT:
         return "it only repeats a few bytes"
+    if prefix == "whpk_" and _unsigned(decoded) in _SMALL_ORDER:
+        return "it is a point of small order, for which anybody can make signatures"
     return None
+
+
+def _unsigned(point: bytes) -> bytes:
+    return point[:-1] + bytes((point[-1] & ~_SIGN_BIT,))
 
 
 def scheme(settings: StandardVerify) -> Scheme:

@@ -14,7 +14,7 @@ from typing import Final
 
 from receiver.files import alone, flush_folder, put_once
 from receiver.store.codes import misfit
-from receiver.store.vault import KEY_BYTES
+from receiver.store.sealing import KEY_BYTES
 
 _PATIENCE: Final = 60.0  # seconds that another process may take to rewrap all keys
 

@@ -1,4 +1,5 @@
-"""What the rest of the house may ask of a store. Every store must pass the same tests (`tests/store/`).
+"""What the rest of the house may ask of a store. Every store must pass the same tests (`tests/store/`). What may be
+read of it is told in `receiver/store/reader.py`.
 
 Writing goes through jobs: a job is a function that is given a Transaction. Jobs that wait at the same time share one
 commit (group commit); each has a savepoint of its own, so that one that raises undoes itself and nobody else. A job's
@@ -7,175 +8,31 @@ future resolves only after the commit is on disk. Times are Unix milliseconds un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Protocol, TypeVar
 
 from receiver.audit.note import Verifier
-from receiver.audit.search import Search
-from receiver.contract import ActionState, Decision, Event, EventDocument, JsonObject, Outcome, PlannedAction, Verified
-from receiver.policy.recall import PastEvent
-from receiver.store.vault import Extent
+from receiver.contract import Decision, PlannedAction
+from receiver.store.reader import Reader
+from receiver.store.shapes import (
+    Claim,
+    Ending,
+    Erased,
+    Extent,
+    KnownEvent,
+    NewEvent,
+    Person,
+    PrunedContents,
+    PrunedEntries,
+    Reject,
+    SessionState,
+    StoredEvent,
+)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event on its way into the record. `body` is what the sender sent, byte by byte (for result events: the JSON of
-    action and result). `lane` is what actions are ordered by: the session, or the event itself where there is none.
-    `subject` is whose key seals it.
-    """
-
-    event_id: str
-    parent_id: str | None
-    event: Event
-    lane: str
-    subject: str
-    received_at: int
-    body: bytes
-    receipt: Verified | None
-
-
-@dataclass(frozen=True, slots=True)
-class KnownEvent:
-    """What is known of an event that was delivered before. `body` is empty once its person was erased."""
-
-    event_id: str
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionState:
-    """The newest that is known of a session; `occurred_at` in Unix seconds. `subject` is empty once it was erased."""
-
-    occurred_at: int | None
-    status: str | None
-    subject: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event read back, to be decided again or to be the parent of a result event."""
-
-    event_id: str
-    event: Event
-    lane: str
-    subject: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An action that this owner may run now. `attempt` counts from 1 and is the fence: a claim whose lease was lost can
-    write nothing any more. `repeated` says that an earlier attempt was in flight when its process died, `unanswered`
-    that one ended without an answer that tells whether it took effect.
-    """
-
-    action_id: str
-    owner: str
-    attempt: int
-    name: str
-    rule: str
-    params: JsonObject
-    once: Literal["session", "event"]
-    event_id: str
-    event: EventDocument
-    depth: int
-    lane: str
-    planned_at: int
-    attempts_spent: int  # attempts that count against the limit, this one included
-    repeated: bool
-    done_before: str | None  # the action that already did the same for this session, where `once` is `session`
-    unanswered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a claim ended: the action's new state, and what the attempt leaves in the record. `due` is when a
-    `waiting_retry` may be tried again; `spent` False gives the attempt back (nothing was sent).
-    """
-
-    state: ActionState
-    outcome: Outcome
-    ended_at: int
-    latency_ms: int
-    due: int | None = None
-    spent: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A refused delivery, without its body: when, for which source, from where, why."""
-
-    at: int
-    source: str
-    client: str | None
-    reason: str
-    body_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A list answer: `next` is the cursor of the page after this one, None at the end."""
-
-    items: list[JsonObject]
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody whose data may be kept. `ref` is what the record calls them (None: nothing is kept); `personal` and
-    `biometric` say which of their keys are there, `erased_at` (Unix ms) when keys of that name were last destroyed.
-    """
-
-    ref: bytes | None
-    personal: bool
-    biometric: bool
-    erased_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What an erasure came to: how many rows of each kind were emptied or dropped. `idx` is its entry."""
-
-    ref: bytes
-    idx: int
-    counts: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Retained:
-    """What is still to be looked at: events after the number `after`, of which `older` are older than asked for.
-    `first_idx` is the first entry that is still there.
-    """
-
-    after: int
-    older: int
-    first_idx: int
-
-
-@dataclass(frozen=True, slots=True)
-class PrunedContents:
-    """What one job dropped: rows with sealed contents, and keys of persons who had nothing left. `passed` events are
-    not finished, or held. `last` is the event to go on from; None: there is no older one.
-    """
-
-    last: int | None
-    contents: int
-    keys: int
-    passed: int
-
-
-@dataclass(frozen=True, slots=True)
-class PrunedEntries:
-    """The entries that one job dropped (`first` included, `stop` not), and the events and keys that went with them."""
-
-    first: int
-    stop: int
-    events: int
-    keys: int
 
 
 class Transaction(Protocol):
@@ -221,9 +78,12 @@ class Transaction(Protocol):
         """Read an event back."""
         ...
 
-    def claim(self, owner: str, at: int, lease_until: int, limit: int, without: Collection[str] = ()) -> list[Claim]:
-        """Take up to `limit` actions that are due and first in their lane, and record the start of an attempt; none of
-        the names in `without`. Actions whose owner's lease has run out are taken over as `repeated`.
+    def claim(
+        self, owner: str, at: int, lease_until: int, limit: int, room: Mapping[str, int] = MappingProxyType({})
+    ) -> list[Claim]:
+        """Take actions that are due and first in their lane, and record the start of an attempt: of those that need the
+        same vendor or target up to `limit`, or what `room` has for it. Actions whose owner's lease has run out are
+        taken over as `repeated`.
         """
         ...
 
@@ -349,149 +209,6 @@ class Transaction(Protocol):
 
     def add_policy(self, sha256: str, name: str, text: str, author: str | None, at: int) -> bool:
         """Keep a policy version; False if it was known already."""
-        ...
-
-
-class Reader(Protocol):
-    """The reads: answers are JSON documents in the shapes of the HTTP API. `after` is a cursor from `Page.next`.
-
-    A cursor or a search that is none raises Unusable, with a message that may be shown. `limit` is kept within 1 and
-    500. What was sealed for a person who was erased reads as null, and the object it stood in says `"erased": true`.
-    """
-
-    def events(
-        self,
-        after: str | None = None,
-        limit: int = 50,
-        session_id: str | None = None,
-        source: str | None = None,
-        outcome: str | None = None,
-    ) -> Page:
-        """Events, newest first, without their contents."""
-        ...
-
-    def event(self, event_id: str, *, raw: bool) -> JsonObject | None:
-        """One event, whole; `raw` adds the vendor's payload."""
-        ...
-
-    def session(self, session_id: str) -> JsonObject | None:
-        """The life of a session: events, decisions, actions, labels, reviews."""
-        ...
-
-    def actions(
-        self, after: str | None = None, limit: int = 50, state: str | None = None, session_id: str | None = None
-    ) -> Page:
-        """Actions, newest first."""
-        ...
-
-    def action(self, action_id: str) -> JsonObject | None:
-        """One action with its attempts and its result."""
-        ...
-
-    def reviews(self, after: str | None = None, limit: int = 50, state: str | None = None) -> Page:
-        """Cases for people, newest first."""
-        ...
-
-    def rejects(self, after: str | None = None, limit: int = 50) -> Page:
-        """Refused deliveries, newest first."""
-        ...
-
-    def audit(
-        self,
-        query: str | Search = "",
-        after: str | None = None,
-        limit: int = 50,
-        *,
-        ascending: bool = False,
-        whole: bool = False,
-    ) -> Page:
-        """Entries that fit a search (`receiver/audit/search.py`), newest first unless asked otherwise; `whole` ones
-        have the content of their leaf.
-        """
-        ...
-
-    def audit_count(self, query: str | Search = "", most: int | None = None) -> int:
-        """How many entries fit a search; at most `most`, where counting stops."""
-        ...
-
-    def audit_counts(
-        self, query: str | Search, by: Sequence[str], most: int | None = None
-    ) -> tuple[list[JsonObject], bool]:
-        """How many entries fit a search, by `day` (UTC), `outcome`, `tag`, `rule`, `kind` or `source`, or several of
-        them; and whether all were counted, or the newest `most` only.
-        """
-        ...
-
-    def policies_like(self, prefix: str) -> list[str]:
-        """The hashes of policy versions that begin so, at most five."""
-        ...
-
-    def tables(self) -> list[str]:
-        """The names of all tables, which are nobody's interface: the views are."""
-        ...
-
-    def audit_entry(self, idx: int) -> JsonObject | None:
-        """One entry with its leaf bytes (base64)."""
-        ...
-
-    def leaf(self, idx: int) -> bytes | None:
-        """The bytes of an entry's leaf; None where there is none."""
-        ...
-
-    def first_idx(self) -> int:
-        """From which entry on the record is kept, a multiple of 256: what was before was pruned."""
-        ...
-
-    def holds(self) -> list[JsonObject]:
-        """Legal holds, the newest first."""
-        ...
-
-    def tree_size(self) -> int:
-        """How many entries the record has, and so how many leaves its tree."""
-        ...
-
-    def tile(self, level: int, number: int) -> bytes:
-        """The hashes of a tile of the tree (`receiver/audit/tree.py`); empty for one that is not there."""
-        ...
-
-    def checkpoint(self, at_least: int = 0) -> str | None:
-        """The newest signed note; None where none covers that many entries yet."""
-        ...
-
-    def policies(self, after: str | None = None, limit: int = 50) -> Page:
-        """Policy versions that were in use, the newest first, without their texts."""
-        ...
-
-    def policy(self, sha256: str) -> JsonObject | None:
-        """One policy version with its text."""
-        ...
-
-    def policy_uses(self, sha256: str) -> list[JsonObject]:
-        """Who took a policy version into use, and when, oldest first: `{idx, at, actor}` of the entries that say so."""
-        ...
-
-    def counts(self) -> Mapping[str, Mapping[str, int]]:
-        """Gauges: actions by state, open reviews by queue, events in all."""
-        ...
-
-    def past(
-        self, after: int, limit: int, since: int, until: int, *, raw: bool = True, decided: bool = True
-    ) -> list[PastEvent]:
-        """Events received from `since` to before `until`, in the order of arrival, after the place `after`, each with
-        the newest decision that stands. Without `raw` or `decided`, payloads or decisions are not unsealed.
-        """
-        ...
-
-    def past_count(self, since: int, until: int) -> int:
-        """How many events were received in that time."""
-        ...
-
-    def retained(self, extent: Extent, before: int) -> Retained:
-        """What there is to prune of a class that is older than this time."""
-        ...
-
-    def prunable(self, before: int) -> tuple[int, int]:
-        """Which entries `Transaction.prune_entries` would drop by now: the first of them, and the first that stays."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from receiver.audit.note import Checkpoint, NoteError, Verifier, open_checkpoint
 from receiver.errors import ConfigurationError, NotFound, Unusable
-from receiver.store.port import Reader
+from receiver.store.reader import Reader
 from receiver.yamltext import read_yaml
 
 MAX_ENTRIES: Final = 5000  # of one story

@@ -46,9 +46,10 @@ def _what_came(document: Mapping[str, Any]) -> Iterator[str]:
 def _what_was_decided(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     fired: dict[str, str | None] = {}
     shadow: dict[str, None] = {}
-    undecided = False
+    undecided, known = False, True
     for decision in (each for event in events for each in event["decisions"]):
         undecided |= decision["outcome"] == "undecided"
+        known &= decision["rules_known"]
         for rule in decision["rules"]:
             if rule["fired"] and rule["mode"] == "shadow":
                 shadow[rule["id"]] = None
@@ -56,7 +57,9 @@ def _what_was_decided(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 fired[rule["id"]] = rule["description"]
     for name, description in fired.items():
         yield f"Rule {name} applied" + (f": {description}" if description else ".")
-    if not fired:
+    if not known:
+        yield "Which rules applied to some of it is not known any more."
+    elif not fired:
         yield "No rule of the policy applied."
     if shadow:
         yield f"These would have applied, but are only on trial: {', '.join(shadow)}."
@@ -89,3 +92,8 @@ def _what_is_gone(document: Mapping[str, Any]) -> Iterator[str]:
         )
     elif document["erased"] == "in part":
         yield "Some of the data of this session was erased or has been removed after its time; it is marked below."
+    if any(event["unreadable"] for event in document["events"]):
+        yield (
+            "Data of this session cannot be read, and nothing says that it was erased: its key is missing from keys.db,"
+            " or was changed. Run `hookwarden audit verify`, and restore keys.db from a backup."
+        )

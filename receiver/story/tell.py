@@ -8,12 +8,15 @@ actor, event_id, action_id, outcome, words, signed}] · `more_entries` · `check
 
 An event: `event_id`, `parent_id`, `received_at`, `type`, `status`, `source`, `vendor`, `deliveries`, `verified`
 {method, signed_at, unsigned: null, or words for it} or null, `stale`, `echo` (null: erased), `erased` (what of it is
-gone), `tags` [{tag, words, feature, severity}], `idx`, `decisions`, `actions`, `reviews`. A decision: `at`, `actor`,
-`idx`, `outcome`, `policy` {name, sha256, mode}, `status`, `reason`, `erased`, `let` [{name, expr, value, line, inputs,
-missing}], `rules` [{id, description, tags, fired, words, mode, line, stop, conditions}]. A condition: `expr`, `line`,
-`value` (null: undecided), `decided` (whether it made the rule come out as it did), `inputs` [{path, words, value}],
-`missing`, `would_change` (`policy/would_change.py`) or null, with `would_change_words`. An action: as over HTTP, with
-`words`, `entries` and a `result` cut down to what matters. Times are ISO 8601 in UTC. Links and images are left out.
+gone), `unreadable` (what of it does not open, though nothing says that it was erased), `tags` [{tag, words, feature,
+severity}], `idx`, `decisions`, `actions`, `reviews`. A decision: `at`, `actor`, `idx`, `outcome`, `policy` {name,
+sha256, mode}, `status`, `reason`, `erased`, `unreadable`, `let` [{name, expr, value, line, inputs, missing}], `rules`
+[{id, description, tags, fired, words, mode, line, stop, conditions}] (of what cannot be read any more: those that
+applied, as its entry names them, with `line` null and no conditions), `rules_known` (false: nor is that entry there any
+more). A condition: `expr`, `line`, `value` (null: undecided), `decided` (whether it made the rule come out as it did),
+`inputs` [{path, words, value}], `missing`, `would_change` (`policy/would_change.py`) or null, with
+`would_change_words`. An action: as over HTTP, with `words`, `entries` and a `result` cut down to what matters. Times
+are ISO 8601 in UTC. Links and images are left out.
 """
 
 from __future__ import annotations
@@ -81,8 +84,10 @@ class _Index:
     def __init__(self, entries: Iterable[Mapping[str, Any]]) -> None:
         self._by: dict[tuple[Any, ...], int] = {}
         self._actions: dict[str, list[int]] = {}
+        self._contents: dict[int, Mapping[str, Any]] = {}
         for entry in entries:
             content, kind = entry["content"], entry["kind"]
+            self._contents[entry["idx"]] = content
             act = content.get("facts", {}).get("act")
             about = content.get("facts", {}).get("review_id") or entry["action_id"] or entry["event_id"]
             at = None if kind == "event" else entry["at"]
@@ -93,6 +98,15 @@ class _Index:
     def of(self, kind: str, about: str, at: str | None = None, act: str | None = None) -> int | None:
         """The entry; None if it is not there (any more)."""
         return self._by.get((kind, act, about, at))
+
+    def rules(self, idx: int | None) -> list[dict[str, Any]] | None:
+        """The rules that an entry names, of which all applied; None if it is not there (any more)."""
+        if idx is None:
+            return None
+        content = self._contents[idx]
+        named = [(name, "enforce") for name in content.get("rules", ())]
+        named += [(name, "shadow") for name in content.get("shadow", ())]
+        return [{"id": name, "fired": True, "mode": mode, "line": None, "conditions": []} for name, mode in named]
 
     def action(self, action_id: str) -> list[int]:
         """The entries of an action."""
@@ -111,6 +125,7 @@ def _event(event: Mapping[str, Any], material: Material, index: _Index) -> dict[
         "stale": document.get("stale"),
         "echo": document.get("echo"),
         "erased": _erased_parts(event),
+        "unreadable": _parts(event.get("unreadable")),
         "tags": _tags(item["tags"], document.get("warnings") or ()),
         "idx": index.of("event", event_id),
         "decisions": [_decision(each, event, material.versions, index) for each in decisions],
@@ -127,11 +142,18 @@ def _verified(receipt: Mapping[str, Any]) -> dict[str, Any]:
 
 def _erased_parts(event: Mapping[str, Any]) -> list[str]:
     """What of an event cannot be read any more: its keys were destroyed, or it was removed after its time."""
+    if event.get("unreadable"):
+        return []
     if event["event"] is None:
+        return _parts(True)
+    return _parts(event.get("erased")) + (["the payload as it was sent"] if event.get("raw") is None else [])
+
+
+def _parts(marked: Any) -> list[str]:
+    """A mark of a Reader in words: true, or the classes of what is gone."""
+    if marked is True:
         return ["its contents"]
-    marked = event.get("erased")
-    parts = [_PARTS.get(part, str(part)) for part in marked] if isinstance(marked, list) else []
-    return parts + (["the payload as it was sent"] if event.get("raw") is None else [])
+    return [_PARTS.get(part, str(part)) for part in marked or ()]
 
 
 def _how_much_erased(events: Sequence[Mapping[str, Any]]) -> str:
@@ -162,13 +184,18 @@ def _decision(
     if event["event"] is not None:
         told = explained_again(told, event["event"], event.get("raw"))
     version = versions.get(told["policy"]["sha256"])
-    rules = version.rules if version else {}
+    written = version.rules if version else {}
+    idx = index.of("decision", decision["event_id"], decision["at"])
+    gone = told.get("erased") or told.get("unreadable")
+    rules = index.rules(idx) if gone else told["rules"]
     return {
         **{name: told.get(name) for name in ("at", "actor", "outcome", "policy", "status", "reason")},
-        "idx": index.of("decision", decision["event_id"], decision["at"]),
+        "idx": idx,
         "erased": bool(told.get("erased")),
+        "unreadable": bool(told.get("unreadable")),
         "let": [{**let, "inputs": _inputs(let["inputs"])} for let in told.get("let", ())],
-        "rules": [_rule(rule, rules.get(rule["id"], {})) for rule in told["rules"]],
+        "rules_known": rules is not None,
+        "rules": [_rule(rule, written.get(rule["id"], {})) for rule in rules or ()],
     }
 
 
@@ -212,6 +239,7 @@ def _action(action: Mapping[str, Any], index: _Index) -> dict[str, Any]:
         **{name: action[name] for name in names},
         "words": STATES[action["state"]],
         "erased": bool(action.get("erased")),
+        "unreadable": bool(action.get("unreadable")),
         "attempts": [{**attempt, "words": ATTEMPTS[attempt["outcome"]]} for attempt in action["attempts"]],
         "deeds": [
             {**deed, "words": DEEDS[deed["act"]], "idx": index.of("operator", action_id, deed["at"], deed["act"])}
@@ -240,6 +268,7 @@ def _review(review: Mapping[str, Any], index: _Index) -> dict[str, Any]:
     return {
         **{name: review[name] for name in (*names, "resolution", "note")},
         "erased": bool(review.get("erased")),
+        "unreadable": bool(review.get("unreadable")),
         "idx": index.of("review", review["review_id"], review["opened_at"]),
         "resolved_idx": index.of("operator", review["review_id"], resolved_at, "resolve") if resolved_at else None,
     }

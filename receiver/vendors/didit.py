@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from math import inf
 
 from receiver.contract import (
+    SEVERITIES,
     AmlDocument,
     Event,
     EventDocument,
@@ -34,7 +35,6 @@ from receiver.contract import (
 from receiver.jsontext import canonical
 
 _NOT_FEATURES = frozenset(("metadata", "expected_details", "contact_details", "vendor_data"))  # the integrator's own
-_SEVERITIES = ("error", "warning", "information")
 _STATUS_RANK = {"Declined": 0, "In Review": 1, "Approved": 3}
 _OTHER_STATUS = 2
 _V1_FACE = {
@@ -153,7 +153,7 @@ def _warning(warning: JsonValue, node: JsonObject) -> WarningDocument | None:
 
 def _severity_max(warnings: list[WarningDocument]) -> str | None:
     sent = {warning["severity"] for warning in warnings}
-    return next((severity for severity in _SEVERITIES if severity in sent), None)
+    return next((severity for severity in reversed(SEVERITIES) if severity in sent), None)
 
 
 def _liveness(checks: list[JsonObject]) -> LivenessDocument | None:

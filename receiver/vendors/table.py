@@ -30,9 +30,13 @@ def _offered(_name: str, offered: object) -> Normaliser:
 
 VENDORS: Mapping[str, Normaliser] = Extended("hookwarden.sources", _OWN, _offered)
 
-API_VENDORS: Collection[str] = Extended(
-    "hookwarden.vendors", dict.fromkeys(("didit", "kwikid", "verifik")), lambda _name, _offered: None
-)
+
+def _opens(_name: str, offered: object) -> None:
+    if not callable(offered):
+        raise TypeError("not a function that opens a client")
+
+
+API_VENDORS: Collection[str] = Extended("hookwarden.vendors", dict.fromkeys(("didit", "kwikid", "verifik")), _opens)
 """Whose APIs actions may call: the names that `vendors:` in config.yaml may have."""
 
 BASE_PATHS = ("kwikid",)

@@ -14,7 +14,8 @@ from receiver.errors import NotFound, Unusable
 from receiver.jsontext import read_object
 from receiver.links import without_links
 from receiver.record import undecidable
-from receiver.store.port import Page, Reader
+from receiver.store.reader import Reader
+from receiver.store.shapes import Page
 from receiver.web.access import leave_access
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller

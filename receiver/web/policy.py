@@ -17,7 +17,7 @@ from receiver.deeds import mass_read
 from receiver.errors import ConfigurationError, NotFound, Problem
 from receiver.publication import Outdated, Version, read_content
 from receiver.store.documents import iso
-from receiver.store.port import Page
+from receiver.store.shapes import Page
 from receiver.web.access import leave_access
 from receiver.web.answers import JsonAnswer, error
 from receiver.web.auth import Caller

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from receiver.audit.tree import HASH, WIDTH
 from receiver.errors import NotFound
 from receiver.proofs import covering, entry_document
-from receiver.store.port import Reader
+from receiver.store.reader import Reader
 from receiver.web.answers import JsonAnswer
 from receiver.web.auth import Caller
 from receiver.web.guard import Guard, entry_number

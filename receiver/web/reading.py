@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from receiver.store.port import Reader
+from receiver.store.reader import Reader
 from receiver.wiring import System
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import ipaddress
 
 import structlog
 
-from receiver.store.port import Reject
+from receiver.store.shapes import Reject
 from receiver.wiring import System
 
 KEPT_PER_SECOND = 50

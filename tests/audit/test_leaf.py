@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.audit.leaf import GOAL, LIMIT, Leaf, encode, session_hash
+from receiver.audit.leaf import GOAL, LIMIT, Leaf, encode, person_mark, session_hash
 
 DIGEST = "d" * 64
 LEAF: Leaf = {
@@ -64,11 +64,24 @@ def test_long_lists_are_cut_and_counted() -> None:
     leaf: Any = {**LEAF, "tags": [f"TAG_{number}" for number in range(5000)], "facts": {"a": "b" * 100_000}}
     encoded, kept = encode(leaf)
     assert len(encoded) <= GOAL
-    assert kept["cut"] == {"tags": 5000}
+    assert kept["cut"] == {"facts": 1, "tags": 5000}
     assert kept["tags"][0] == "TAG_0"
     assert kept["facts"]["a"].startswith("bbb")
     assert (kept["event_id"], kept["body"]) == ("evt_01", {"decision": DIGEST})
     assert json.loads(encoded) == kept
+
+
+def test_a_text_that_was_cut_says_so_and_one_of_that_length_does_not() -> None:
+    cut = encode({**LEAF, "actor": "a" * 5000, "rules": ["r" * 5000, "short"]})[1]
+    assert (cut["cut"], len(cut["actor"]), len(cut["rules"][0])) == ({"actor": 5000, "rules": 2}, 400, 400)
+    whole: Leaf = {**LEAF, "actor": "a" * 400, "rules": ["r" * 40, "s" * 100], "tags": ["t" * 200]}
+    assert "cut" not in encode(whole)[1]
+
+
+def test_the_mark_of_a_person_fits_one_event_and_one_ref() -> None:
+    mark = person_mark("evt_1", b"r" * 16)
+    assert mark == hashlib.sha256(b"evt_1\0" + b"r" * 16).hexdigest()[:32]
+    assert mark != person_mark("evt_2", b"r" * 16) != person_mark("evt_1", b"s" * 16)
 
 
 def test_a_list_is_kept_as_long_as_it_fits() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ import pytest
 
 from receiver.audit.export import proved_lines, without_names
 from receiver.audit.note import Verifier, open_checkpoint
-from receiver.audit.offline import CheckFailed, NotReadable, check
+from receiver.audit.offline import CheckFailed, check
 from receiver.audit.prove import as_tlog_proof, growth_proof
+from receiver.audit.strict import NotReadable
 from receiver.cli.exporting import _Entries
 from receiver.erasing import Wanted, erase, find
 from receiver.proofs import covering, entry_document
@@ -26,21 +29,14 @@ from tests.support.processes import run
 from tests.support.store_samples import NOW
 from tests.support.tampering import filled, notes_in
 
-# Python as it comes, with cryptography (and what that needs): whatever else is asked for is not there.
+# Python as it comes (-I: no user's folder, no environment; -S: nothing that is installed), and what is named here.
 ALONE = """
 import runpy, sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        if top not in sys.stdlib_module_names and top not in ("cryptography", "cffi", "_cffi_backend", "receiver"):
-            raise ModuleNotFoundError(f"refused: {name}")
-        if top == "receiver" and name not in ("receiver", "receiver.audit", "receiver.audit.offline",
-                                              "receiver.audit.note", "receiver.audit.tree"):
-            raise ModuleNotFoundError(f"refused: {name}")
-sys.meta_path.insert(0, Refuse())
-sys.argv = ["offline", *sys.argv[1:]]
+sys.path[:0] = sys.argv.pop(1).split(":")
 runpy.run_module("receiver.audit.offline", run_name="__main__")
 """
+FILES = ("offline.py", "strict.py", "note.py", "tree.py")
+Alone = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -53,10 +49,34 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
     opened.close()
 
 
-def alone(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", ALONE, str(file), *arguments], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """Checks a file on a machine that has four files of ours, `cryptography`, what that needs, and nothing else."""
+    home = tmp_path_factory.mktemp("auditor")
+    (home / "receiver" / "audit").mkdir(parents=True)
+    for name in FILES:
+        shutil.copy(ROOT / "receiver" / "audit" / name, home / "receiver" / "audit" / name)
+    for package in ("cryptography", "cffi", "_cffi_backend"):
+        origin = Path(str(importlib.util.find_spec(package).origin))  # type: ignore[union-attr]  # it is installed
+        found = origin.parent if origin.name == "__init__.py" else origin
+        (home / found.name).symlink_to(found)
+
+    def check_alone(file: Path, *arguments: str, program: str = ALONE) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-S", "-c", program, str(home), str(file), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=home, check=False)
+
+    return check_alone
+
+
+@pytest.mark.parametrize("module", ["pydantic", "click", "receiver.contract", "receiver.audit.leaf"])
+def test_alone_means_alone(alone: Alone, module: str) -> None:
+    """What the tests below rely on: there, nothing else can be imported, and what can be is what was copied."""
+    program = "import sys; sys.path[:0] = sys.argv.pop(1).split(':')\nimport receiver.audit.offline as o, {}"
+    done = alone(Path("nothing"), program=program.format(module))
+    assert done.stderr.strip().endswith(f"No module named '{module}'")
+    done = alone(Path("nothing"), program=program.format("cryptography") + "; print(o.__file__)")
+    assert not done.stdout.startswith(str(ROOT)), done.stderr
+    assert done.stdout.endswith("receiver/audit/offline.py\n")
 
 
 def exported(store: SqliteStore, query: str = "") -> list[str]:
@@ -132,7 +152,7 @@ def test_a_growing_log_is_shown_to_have_been_the_same(store: SqliteStore) -> Non
 
 
 @pytest.mark.parametrize("query", ["", "kind:decision", "tag:TAG_3"])
-def test_an_export_holds_alone(store: SqliteStore, tmp_path: Path, query: str) -> None:
+def test_an_export_holds_alone(store: SqliteStore, alone: Alone, tmp_path: Path, query: str) -> None:
     file = tmp_path / "export.ndjson"
     file.write_text("".join(exported(store, query)))
     done = alone(file, "--key", str(store.verifier))
@@ -141,7 +161,7 @@ def test_an_export_holds_alone(store: SqliteStore, tmp_path: Path, query: str) -
     assert "compare it with the log's" in alone(file).stdout
 
 
-def test_a_proof_holds_alone_and_needs_the_key(store: SqliteStore, tmp_path: Path) -> None:
+def test_a_proof_holds_alone_and_needs_the_key(store: SqliteStore, alone: Alone, tmp_path: Path) -> None:
     file = tmp_path / "a.tlog-proof"
     file.write_text(as_tlog_proof(entry_document(store, 7)))
     assert alone(file, "--key", str(store.verifier)).returncode == 0
@@ -329,7 +349,7 @@ def test_a_selection_says_what_it_does_not_prove(store: SqliteStore) -> None:
         (b"c2sp.org/tlog-proof@v1\nextra AA==\nindex abc\n", 2),
     ],
 )
-def test_both_doors_say_the_same(store: SqliteStore, tmp_path: Path, content: bytes, status: int) -> None:
+def test_both_doors_say_the_same(store: SqliteStore, alone: Alone, tmp_path: Path, content: bytes, status: int) -> None:
     file = tmp_path / "file"
     file.write_bytes(content)
     done = alone(file, "--key", str(store.verifier))
@@ -352,13 +372,18 @@ def test_a_key_that_no_text_can_hold_is_refused(store: SqliteStore, tmp_path: Pa
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
-def test_a_receipt_says_what_its_entry_says(store: SqliteStore, tmp_path: Path) -> None:
+def test_a_receipt_says_what_its_entry_says(store: SqliteStore, alone: Alone, tmp_path: Path) -> None:
     made = filled(tmp_path / "var", 3)
     person = find(made, Wanted(None, "s-1", "all"))
     assert person.ref is not None
     receipt: Any = erase(made, person.ref, "all", "cli:ana", lambda: NOW + 1, "")
     made.close()
     assert "is the erasure" in check(lines_of(receipt), made.verifier)
+    file = tmp_path / "receipt.json"
+    file.write_text("".join(lines_of(receipt)))
+    assert "is the erasure" in alone(file, "--key", str(made.verifier)).stdout
+    file.write_text("".join(lines_of(receipt | {"size": None, "checkpoint": None, "proof": []})))
+    assert "it has no checkpoint" in alone(file, "--key", str(made.verifier)).stderr
     others: tuple[dict[str, Any], ...] = (
         {"subject_ref": "00" * 16},
         {"class": "biometric"},

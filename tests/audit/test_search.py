@@ -76,7 +76,8 @@ def test_every_key_is_known(key: str) -> None:
         ("idx:9..5", "ends before it begins"),
         ("created:>2026-11-20..2026-11-21", "names no time"),
         ("@mine", "no search is saved as @mine"),
-        ("-@mine", "not a term"),
+        ("-@mine", "no search is saved as @mine"),
+        ("--@mine", "not a term"),
         ("tag:A free words", "'free' is not a term"),
         ("tag:", "what follows 'tag:' is not a value"),
         ('tag:"open', "put text with spaces or quotes in double quotes"),
@@ -116,6 +117,12 @@ def test_a_saved_search_stands_for_its_terms() -> None:
         Is("outcome", "echo", True),
         Is("kind", "event"),
     )
+    assert parse("-@attack -@not_echo", {"attack": "tag:A", "not_echo": " -outcome:echo "}).terms == (
+        Is("tag", "A", True),
+        Is("outcome", "echo"),
+    )
+    with pytest.raises(SearchError, match=r"`-` goes before one term, and @attacks has 2: write out .*tag:A -outcome"):
+        parse("-@attacks", saved)
     with pytest.raises(SearchError, match="did you mean 'attacks'"):
         parse("@atacks", saved)
     with pytest.raises(SearchError, match="cannot stand on another"):
@@ -123,7 +130,9 @@ def test_a_saved_search_stands_for_its_terms() -> None:
 
 
 def test_a_saved_search_is_written_out_for_who_has_no_configuration() -> None:
-    saved = {"attacks": "tag:A -outcome:echo"}
+    saved = {"attacks": "tag:A -outcome:echo", "one": " tag:B", "not": "-tag:C "}
+    assert expanded("-@one -@not", saved) == "-tag:B tag:C"
+    assert parse(expanded("-@one -@not", saved)) == parse("-@one -@not", saved)
     query = 'rule:"@attacks" @attacks "x @attacks y" -kind:event'
     assert expanded(query, saved) == 'rule:"@attacks" tag:A -outcome:echo "x @attacks y" -kind:event'
     assert parse(expanded(query, saved)) == parse(query, saved)

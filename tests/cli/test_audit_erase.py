@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.processes import Program, free_port, program, run
+from tests.support.processes import Program, free_port, just_now, program, run
 from tests.support.receiver import TOKENS, session_event, signed, write_configuration
+from tests.support.tampering import edit, filled
 
 NAME = "Zdenka Nevymyslena"
 PERSON = "customer-0815"
@@ -112,6 +113,51 @@ def test_a_receipt_is_checked_as_the_readme_says(served: Served) -> None:
     assert (other.returncode, "with the key of" in other.stderr) == (2, False)
 
 
+def test_what_is_printed_is_the_receipt_that_is_written(served: Served) -> None:
+    """Byte for byte, with and without --json, with every member that is documented; words go elsewhere."""
+    for number, extent in enumerate(("biometric", "all")):
+        served.send({**event(), "event_id": f"e-{number}"})
+        done = run("audit", "erase", PERSON, "--class", extent, "--yes", "-o", "r.json", cwd=served.folder)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == (served.folder / "r.json").read_text()
+        assert "check" in done.stderr
+        receipt = json.loads(done.stdout)
+        members = "subject_ref class at actor destroyed scrubbed format idx leaf size checkpoint proof"
+        assert list(receipt) == members.split()
+        assert (receipt["format"], receipt["class"]) == ("hookwarden-proof/1", extent)
+        printed = served.folder / "printed.json"
+        printed.write_text(done.stdout)
+        assert "is the erasure" in served.audit("prove", "--check", str(printed))
+        printed.write_text(done.stdout.replace('"scrubbed": true,\n', ""))
+        assert "lacks a member" in served.audit("prove", "--check", str(printed), status=2)
+
+
+def test_a_receipt_that_cannot_be_written_stops_the_erasure(served: Served) -> None:
+    served.send(event())
+    nowhere = str(served.folder / "missing" / "r.json")
+    assert "nothing was erased" in served.audit("erase", PERSON, "--yes", "-o", nowhere, status=2)
+    kept = served.folder / "r.json"
+    kept.write_text("the receipt of another erasure")
+    served.audit("hold", PERSON, "--reason", "court 4711")
+    served.audit("erase", PERSON, "--yes", "-o", str(kept), status=1)
+    assert kept.read_text() == "the receipt of another erasure"
+    assert served.holds(SESSION) == [SESSION]
+
+
+def test_a_receipt_over_a_damaged_tree_has_no_proof_and_says_so(tmp_path: Path) -> None:
+    """The keys are gone, and that is told; a proof that would not hold is not handed out."""
+    write_configuration(tmp_path, POLICY)
+    filled(tmp_path / "var", 100).close()
+    edit(tmp_path / "var", "UPDATE tile SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB) WHERE level = 1")
+    done = run("audit", "erase", "--session", "s-1", "--yes", cwd=tmp_path)
+    receipt = json.loads(done.stdout)
+    assert "is not signed any more" in done.stderr, "and nothing of it stands in the receipt"
+    assert (receipt["format"], receipt["checkpoint"], receipt["proof"]) == ("hookwarden-proof/1", None, [])
+    (tmp_path / "r.json").write_text(done.stdout)
+    checked = run("audit", "prove", "--check", "r.json", cwd=tmp_path)
+    assert (checked.returncode, "it has no checkpoint" in checked.stderr) == (2, True)
+
+
 def test_without_a_yes_nothing_is_erased(served: Served) -> None:
     served.send(event())
     assert "Aborted" in served.audit("erase", PERSON, status=1)
@@ -130,17 +176,29 @@ def test_biometric_data_goes_alone(served: Served) -> None:
     assert "erased already" in served.audit("erase", PERSON, "--class", "biometric", "--yes")
 
 
+def test_who_is_to_be_erased_is_named_before_it_is_done(served: Served) -> None:
+    served.send(event())
+    for words, named in (((PERSON,), f"the person {PERSON}"), (("--session", SESSION), f"session {SESSION}")):
+        done = run("audit", "erase", *words, cwd=served.folder)  # nobody answers
+        assert (done.returncode != 0, named in done.stderr) == (True, True), done.stdout + done.stderr
+    assert served.holds(SESSION) == [SESSION]
+
+
 def test_who_is_held_is_not_erased(served: Served) -> None:
     served.send(event())
-    assert "legal hold 1 stands" in served.audit("hold", PERSON, "--reason", "court 4711")
+    said = served.audit("hold", PERSON, "--reason", "court 4711")
+    assert ("legal hold 1 stands" in said, f"newest session {SESSION}" in said) == (True, True)
     assert "legal hold 1 of " in served.audit("erase", PERSON, "--yes", status=1)
     assert "legal hold 1 of " in served.audit("erase", PERSON, "--dry-run", status=1)
     (hold,) = json.loads(served.audit("holds", "--json"))["items"]
-    assert (hold["reason"], hold["released_at"]) == ("court 4711", None)
-    assert "hold 1 is released" in served.audit("release", PERSON)
+    assert (hold["reason"], hold["released_at"], hold["session_id"]) == ("court 4711", None, SESSION)
+    assert SESSION in served.audit("holds")
+    said = served.audit("release", PERSON)
+    assert ("hold 1 is released" in said, SESSION in said) == (True, True)
     assert "no legal hold" in served.audit("release", PERSON, status=1)
     served.audit("erase", PERSON, "--yes")
-    assert served.holds("court 4711") == []
+    assert served.holds("court 4711", SESSION) == []
+    assert json.loads(served.audit("holds", "--json"))["items"][0]["session_id"] is None
     assert "nothing is left to hold" in served.audit("hold", PERSON, "--reason", "late", status=1)
 
 
@@ -198,11 +256,14 @@ def test_pruned_entries_are_told_of(tmp_path: Path) -> None:
         for number in range(140):
             served.send(session_event(f"s-{number}", event_id=f"e-{number}"))
         assert json.loads(served.audit("prune", "--json"))["classes"][0]["to"] == 0
-        tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 2 * 86_400))
-        (row,) = json.loads(served.audit("prune", "--before", tomorrow, "--dry-run", "--json"))["classes"]
+        now = just_now()
+        (row,) = json.loads(served.audit("prune", "--before", now, "--dry-run", "--json"))["classes"]
         assert (row["from"], row["to"]) == (0, 256)
-        (row,) = json.loads(served.audit("prune", "--before", tomorrow, "--json"))["classes"]
+        (row,) = json.loads(served.audit("prune", "--before", now, "--json"))["classes"]
         assert (row["from"], row["to"]) == (0, 256)
+        later = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 2 * 86_400))
+        for option in ((), ("--dry-run",)):
+            assert "has not come yet" in served.audit("prune", "--before", later, *option, status=2)
         answer = served.ask("/api/audit/17")
         assert (answer.status_code, answer.json()["error"]["code"]) == (410, "pruned")
         assert "begins at 256" in answer.json()["error"]["message"]

@@ -139,8 +139,11 @@ def change(folder: Path, file: str, sql: str) -> None:
 def test_of_an_erased_person_the_story_says_what_is_gone_and_what_is_left(stored: tuple[Path, list[str]]) -> None:
     folder, _ = stored
     change(folder, "keys.db", "DELETE FROM subject_key")
+    change(folder, "hookwarden.db", "UPDATE payload SET body = NULL, document = NULL, biometric = NULL")
+    change(folder, "hookwarden.db", "UPDATE decision SET document = NULL")
     story = told(folder, "s-gone")
     assert (story["erased"], [event["erased"] for event in story["events"]]) == ("yes", [["its contents"]] * 2)
+    assert [event["unreadable"] for event in story["events"]] == [[], []]
     assert any("cannot be read by anybody" in sentence for sentence in story["summary"])
     assert [len(event["decisions"]) for event in story["events"]] == [1, 1]
     assert all(each["erased"] for event in story["events"] for each in event["decisions"])
@@ -149,9 +152,47 @@ def test_of_an_erased_person_the_story_says_what_is_gone_and_what_is_left(stored
     assert "erased" in hookwarden(folder, "audit", "explain", "s-gone", "--html", "-")
 
 
+def test_of_an_erased_person_the_rules_are_told_from_the_record(stored: tuple[Path, list[str]]) -> None:
+    folder, events = stored
+    hookwarden(folder, "audit", "erase", "--session", "s-gone", "--yes")
+    story = told(folder, "--event", events[0])
+    (rule,) = story["events"][0]["decisions"][0]["rules"]
+    assert (rule["id"], rule["fired"], rule["mode"], rule["line"]) == ("attack", True, "enforce", None)
+    assert rule["description"] == "A presentation attack is labelled"
+    assert "Rule attack applied: A presentation attack is labelled" in story["summary"]
+    for arguments in ((), ("--html", "-")):
+        said = hookwarden(folder, "audit", "explain", "--event", events[0], *arguments)
+        assert "Rule attack applied" in said
+        assert "as its entry says" in said
+        assert "No rule of the policy applied" not in said
+        assert "no further conditions" not in said
+
+
+def test_a_key_that_was_changed_is_named(stored: tuple[Path, list[str]]) -> None:
+    folder, _ = stored
+    change(folder, "keys.db", "UPDATE subject_key SET wrapped = zeroblob(length(wrapped))")
+    said = hookwarden(folder, "audit", "explain", "s-gone", status=2)
+    assert "in keys.db does not open: it was changed; restore keys.db from a backup" in said
+
+
+def test_what_lost_its_key_is_not_called_erased(stored: tuple[Path, list[str]]) -> None:
+    folder, events = stored
+    change(folder, "keys.db", "DELETE FROM subject_key")
+    story = told(folder, "s-gone")
+    assert (story["erased"], [event["erased"] for event in story["events"]]) == ("no", [[], []])
+    assert [event["unreadable"] for event in story["events"]] == [["its contents"]] * 2
+    assert not any(each["erased"] for event in story["events"] for each in event["decisions"])
+    assert any("nothing says that it was erased" in sentence for sentence in story["summary"])
+    for arguments in (("s-gone",), ("s-gone", "--html", "-")):
+        assert "not erased" in hookwarden(folder, "audit", "explain", *arguments).replace("nothing says", "")
+    assert "nothing says that it was erased" in hookwarden(folder, "explain", events[0], "--now", status=1)
+
+
 def test_once_no_session_leads_there_an_event_still_does(stored: tuple[Path, list[str]]) -> None:
     folder, events = stored
     change(folder, "keys.db", "DELETE FROM subject_key")
+    change(folder, "hookwarden.db", "UPDATE payload SET body = NULL, document = NULL, biometric = NULL")
+    change(folder, "hookwarden.db", "UPDATE decision SET document = NULL")
     change(folder, "hookwarden.db", "UPDATE event SET session_id = NULL")
     change(folder, "hookwarden.db", "DELETE FROM session_ref")
     assert "name an event" in hookwarden(folder, "audit", "explain", "s-gone", status=1)

@@ -68,6 +68,32 @@ def test_a_damaged_record_says_what_where_and_what_to_do(home: Path) -> None:
     assert {finding["kind"] for finding in document["findings"]} >= {"column", "missing"}
 
 
+def test_keys_that_are_gone_are_told_and_a_master_key_that_is_away(home: Path) -> None:
+    (home / "var" / "master.key").rename(home / "away")
+    done = run("audit", "verify", cwd=home)
+    assert (done.returncode, "The record is intact" in done.stdout) == (0, True)
+    assert "no master key here opens keys.db: whether persons' keys open" in done.stderr
+    (home / "var" / "keys.db").rename(home / "keys.db")
+    said = audit(home, "verify", status=1)
+    assert "the personal key is missing from keys.db, and no entry says that what it opens was erased" in said
+    assert "do: restore keys.db from a backup" in said
+    (home / "var" / "keys.db").write_bytes(b"no database" * 999)
+    assert "restore it from a backup" in audit(home, "verify", status=2)
+    audit(home, "verify", "--quick")
+
+
+def test_entries_that_nobody_signed_yet_are_counted(home: Path) -> None:
+    store = filled(home / "var", 0, sign_every=3600)
+    put(store, new_event("late"))
+    put(store, new_event("later"))
+    store.close()
+    said, document = audit(home, "verify"), json.loads(audit(home, "verify", "--json"))
+    size = query(home / "var", "SELECT count(*) FROM entry")[0][0]
+    unsigned = size - query(home / "var", "SELECT max(size) FROM checkpoint")[0][0]
+    assert document["unsigned"] == unsigned
+    assert (f"The last {unsigned} entries are not signed yet" in said) == (unsigned > 0)
+
+
 def test_verifying_writes_nothing_into_the_record(home: Path) -> None:
     before = query(home / "var", "SELECT count(*) FROM entry")
     notes = (home / "var" / "checkpoints.log").read_bytes()
@@ -145,7 +171,10 @@ def test_what_cannot_be_proved_says_why(home: Path, arguments: tuple[str, ...], 
 
 def test_an_export_proves_itself_and_leaves_an_entry(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "export.ndjson"
-    audit(home, "export", "tag:TAG_1 session:s-1", "-o", str(file))
+    done = run("audit", "export", "tag:TAG_1 session:s-1", "-o", str(file), cwd=home)
+    number, size = len(file.read_text().splitlines()) - 2, json.loads(file.read_text().splitlines()[0])["size"]
+    assert f"{file}: {number} entries, proved by the checkpoint of {size} entries" in done.stderr
+    assert (done.returncode, done.stdout) == (0, "")
     assert "entries of the log" in audit(home, "verify", "--export", str(file), "--key", key_of(home))
     kind, facts = query(
         home / "var", "SELECT kind, json_extract(CAST(leaf AS TEXT), '$.facts') FROM entry ORDER BY idx DESC"

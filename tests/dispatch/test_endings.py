@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from receiver.contract import ActionCall, JsonObject, OpenReview, Outcome
 from receiver.errors import AnswerUnreadable, LinkRefused, VendorRefused, VendorUnavailable, VendorWaiting
-from receiver.store.port import Claim, Transaction
+from receiver.store.port import Transaction
+from receiver.store.shapes import Claim
 from tests.support.dispatching import Gate, Script, Yard, planned, spec, until
 
 SECRET = "Jane Doe 1990-01-01"
@@ -105,6 +106,8 @@ async def test_what_a_handler_is_given(yard: Yard) -> None:
         (AnswerUnreadable("not JSON", 200), True),
         (ValueError(SECRET), True),
         (VendorUnavailable("HTTP 429", 429), False),
+        (VendorUnavailable("image download: timed out", unsent=True), False),
+        (VendorUnavailable("image download: HTTP 503", 503, unsent=True), False),
         (VendorWaiting("parked", 0.001), False),
     ],
 )
@@ -120,14 +123,38 @@ async def test_a_handler_is_told_that_an_earlier_attempt_may_have_taken_effect(
     assert not any(call.repeated for call in handler.calls)
 
 
-async def test_a_person_s_retry_of_what_was_paid_for_perhaps_says_so(yard: Yard) -> None:
-    handler = Script(AnswerUnreadable("answer is not JSON", 200), Outcome("done"))
+async def test_a_billable_call_after_which_we_stumble_is_not_repeated(yard: Yard) -> None:
+    """A bug of ours may follow an answer that was charged: one call, and a reason that says so."""
+    handler = Script(OverflowError(SECRET))
+    [action_id] = yard.plan("s1", planned("a"))
+    async with yard.running({"a": handler}, {"a": spec("a", billable=True)}):
+        await yard.ended(action_id)
+    action = yard.action(action_id)
+    assert (action["state"], action["reason"]) == ("failed", "internal error: OverflowError; it may have been charged")
+    assert len(handler.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "uncertain"),
+    [
+        (AnswerUnreadable("answer is not JSON", 200), True),
+        (AnswerUnreadable("the answer's head is broken"), True),
+        (OverflowError(), True),
+        (VendorRefused("HTTP 404", 404), False),
+        (VendorRefused("the event names no session"), False),
+        (Outcome("failed", "no channel has that name"), False),
+    ],
+)
+async def test_a_person_s_retry_of_what_was_paid_for_perhaps_says_so(
+    yard: Yard, first: Outcome | Exception, uncertain: bool
+) -> None:
+    handler = Script(first, Outcome("done"))
     [action_id] = yard.plan("s1", planned("a"))
     async with yard.running({"a": handler}, {"a": spec("a", billable=True)}):
         await yard.ended(action_id)
         yard.store.submit(lambda tx: tx.retry_action(action_id, "ada", yard.clock())).result(30)
         await until(lambda: len(handler.calls) == 2)
-    assert handler.calls[1].uncertain
+    assert handler.calls[1].uncertain is uncertain
 
 
 async def test_effects_are_applied_with_the_outcome(yard: Yard) -> None:
@@ -241,6 +268,29 @@ async def test_waiting_spends_no_attempt(yard: Yard) -> None:
             dispatcher.wake()
             await asyncio.sleep(0.005)
     assert len(handler.calls) == 20
+
+
+async def test_too_many_requests_spend_no_attempt(yard: Yard) -> None:
+    """However often a vendor says 429, an action has all its attempts left; the record keeps one of the same."""
+    answers = [VendorUnavailable("HTTP 429", 429)] * 20 + [VendorUnavailable("HTTP 500", 500)] * 7
+    handler = Script(*answers, Outcome("done"))
+    [action_id] = yard.plan("s1", planned("a"))
+    async with yard.running({"a": handler}):
+        await yard.ended(action_id)
+    action = yard.action(action_id)
+    assert (action["state"], len(handler.calls)) == ("done", 28)
+    assert [attempt["http_status"] for attempt in action["attempts"]] == [429, *[500] * 7, None]
+
+
+async def test_too_many_requests_end_with_age(yard: Yard) -> None:
+    """A vendor that says 429 for longer than `max_age` leaves a dead letter that says so."""
+    [action_id] = yard.plan("s1", planned("a"))
+    async with yard.running({"a": Script(VendorUnavailable("HTTP 429", 429))}) as dispatcher:
+        await until(lambda: yard.action(action_id)["state"] == "waiting_retry")
+        yard.clock.offset += 3_600_000
+        dispatcher.wake()
+        await yard.ended(action_id)
+    assert yard.action(action_id)["reason"] == "HTTP 429; age used up (3600 s)"
 
 
 async def test_waiting_ends_with_age(yard: Yard) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from receiver.contract import ActionCall, Handler, Outcome
 from receiver.errors import VendorUnavailable
-from tests.support.dispatching import QUICK, Gate, Script, WatchedStore, Yard, all_actions, planned, spec, until
+from tests.support.dispatching import QUICK, Gate, Script, WatchedStore, Yard, all_actions, planned, until
 
 
 async def test_order_and_concurrency_under_load(yard: Yard) -> None:
@@ -143,20 +143,14 @@ async def test_a_retry_that_is_far_away_is_quiet_too(yard: Yard) -> None:
 async def test_a_vendor_with_no_place_left_stops_only_its_own(yard: Yard) -> None:
     """Its calls are bounded, by its own number too; what needs another vendor, a receiver or nobody goes on."""
     slow, quick = Gate(), Script(Outcome("done"))
-    specs = {
-        "slow": spec("slow", vendor="acme"),
-        "few": spec("few", vendor="tiny"),
-        "other": spec("other", vendor="else"),
-        "tell": spec("tell", target="notify"),
-        "label": spec("label"),
-    }
     handlers: dict[str, Handler] = {"slow": slow, "few": slow, "other": quick, "tell": quick, "label": quick}
     for number in range(12):
-        yard.plan(f"a{number}", planned("slow"))
-        yard.plan(f"t{number}", planned("few"))
-    later = [yard.plan(name, planned(name))[0] for name in ("other", "tell", "label")]
-    unknown = yard.plan("u", planned("gone"))
-    async with yard.running(handlers, specs, concurrency=4, slots={"tiny": 1}):
+        yard.plan(f"a{number}", planned("slow", needs="acme"))
+        yard.plan(f"t{number}", planned("few", needs="hooks.tiny"))
+    whom = {"other": "else", "tell": "hooks.other", "label": ""}
+    later = [yard.plan(f"{name}-later", planned(name, needs=whom[name]))[0] for name in whom]
+    unknown = yard.plan("u", planned("gone", needs="who-was-removed"))
+    async with yard.running(handlers, concurrency=4, slots={"hooks.tiny": 1, "no-more-than-all": 99}):
         await yard.ended(*later, *unknown)
         counts = Counter(call.name for call in slow.calls)
         slow.opened.set()

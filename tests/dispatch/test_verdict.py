@@ -14,6 +14,7 @@ from receiver.dispatch.verdict import Answer, Attempt, RetryRules, judge, withou
 from receiver.errors import (
     AnswerUnreadable,
     LinkRefused,
+    NoOutcome,
     NotFound,
     VendorRefused,
     VendorUnavailable,
@@ -22,7 +23,7 @@ from receiver.errors import (
 
 RULES = RetryRules(base=1.0, cap=300.0, attempts=8, max_age=86400.0)
 NOW = 1_790_000_000_000
-FIRST = Attempt(spent=1, planned_at=NOW - 1000, ended_at=NOW, latency_ms=41, billable=False, chance=0.5)
+FIRST = Attempt(spent=1, tries=1, planned_at=NOW - 1000, ended_at=NOW, latency_ms=41, billable=False, chance=0.5)
 LAST = replace(FIRST, spent=8)
 OLD = replace(FIRST, planned_at=NOW - 86_400_000)
 BILLABLE = replace(FIRST, billable=True)
@@ -39,7 +40,11 @@ BILLABLE = replace(FIRST, billable=True)
         (Outcome("retry", "busy", retry_after=7), FIRST, "waiting_retry", "busy", 7000, True),
         (Outcome("retry"), LAST, "dead", "no reason given; attempts used up (8)", None, True),
         (VendorUnavailable("HTTP 503", 503), FIRST, "waiting_retry", "HTTP 503", 500, True),
-        (VendorUnavailable("HTTP 429", 429, 60.0), FIRST, "waiting_retry", "HTTP 429", 60_000, True),
+        (VendorUnavailable("HTTP 429", 429, 60.0), FIRST, "waiting_retry", "HTTP 429", 60_000, False),
+        (VendorUnavailable("HTTP 429", 429), FIRST, "waiting_retry", "HTTP 429", 500, False),
+        (VendorUnavailable("HTTP 429", 429), LAST, "waiting_retry", "HTTP 429", 500, False),
+        (VendorUnavailable("HTTP 429", 429), OLD, "dead", "HTTP 429; age used up (86400 s)", None, False),
+        (Outcome("retry", "HTTP 429", http_status=429), LAST, "waiting_retry", "HTTP 429", 500, False),
         (VendorUnavailable("HTTP 503", 503), LAST, "dead", "HTTP 503; attempts used up (8)", None, True),
         (VendorUnavailable("HTTP 503", 503), OLD, "dead", "HTTP 503; age used up (86400 s)", None, True),
         (VendorWaiting("parked", 60), FIRST, "waiting_retry", "parked", 63_000, False),
@@ -50,9 +55,13 @@ BILLABLE = replace(FIRST, billable=True)
         (LinkRefused("image link refused"), FIRST, "failed", "image link refused", None, True),
         (AnswerUnreadable("not JSON", 200), FIRST, "waiting_retry", "not JSON", 500, True),
         (AnswerUnreadable("not JSON", 200), BILLABLE, "failed", "not JSON", None, True),
+        (NoOutcome("no Outcome, but 'dict'"), FIRST, "failed", "no Outcome, but 'dict'", None, True),
         (NotFound("of a person"), FIRST, "waiting_retry", "internal error: NotFound", 500, True),
         (ZeroDivisionError("by Jane"), FIRST, "waiting_retry", "internal error: ZeroDivisionError", 500, True),
         (KeyError("Jane"), LAST, "dead", "internal error: KeyError; attempts used up (8)", None, True),
+        (KeyError("Jane"), BILLABLE, "failed", "internal error: KeyError; it may have been charged", None, True),
+        (NotFound("of a person"), BILLABLE, "failed", "internal error: NotFound; it may have been charged", None, True),
+        (VendorUnavailable("HTTP 503", 503), BILLABLE, "waiting_retry", "HTTP 503", 500, True),
     ],
 )
 def test_answer_and_ending(
@@ -91,6 +100,17 @@ def test_backoff_is_full_jitter_within_a_doubling_bound(spent: int, chance: floa
     assert abs(ending.due - NOW - 1000 * chance * bound) <= 1
 
 
+@given(st.integers(1, 2000), st.integers(0, 7), st.floats(0, 1, exclude_max=True))
+def test_backoff_of_429_grows_with_the_tries_that_spend_nothing(tries: int, spent: int, chance: float) -> None:
+    """The wait is the drawn share of min(cap, base * 2^(tries-1)), and no number of tries ends the action."""
+    rules = RetryRules(base=2.0, cap=20.0, attempts=8, max_age=3600.0)
+    attempt = replace(FIRST, spent=spent + 1, tries=tries, chance=chance)
+    ending = judge(VendorUnavailable("HTTP 429", 429), attempt, rules)
+    assert (ending.state, ending.spent) == ("waiting_retry", False)
+    assert ending.due is not None
+    assert abs(ending.due - NOW - 1000 * chance * min(20.0, 2.0 * 2.0 ** min(tries - 1, 62))) <= 1
+
+
 @given(st.integers(1, 2000), st.floats(0, 1, exclude_max=True))
 def test_no_number_of_attempts_overflows_the_bound(spent: int, chance: float) -> None:
     """However many attempts the rules allow, the cap holds."""
@@ -126,13 +146,33 @@ def test_waiting_adds_only_a_little_jitter(chance: float, seconds: float) -> Non
         (Outcome("failed"), FIRST, True),
         (Outcome("noop"), FIRST, True),
         (VendorWaiting("parked", 60), FIRST, True),
+        (VendorUnavailable("HTTP 429", 429), FIRST, True),
         (Outcome("done"), FIRST, False),
         (Outcome("retry"), FIRST, False),
         (VendorUnavailable("timeout"), LAST, False),
         (AnswerUnreadable("not JSON"), BILLABLE, False),
+        (NoOutcome("no Outcome, but 'dict'"), FIRST, False),
         (ValueError(), FIRST, False),
+        (ValueError(), BILLABLE, False),
     ],
 )
 def test_only_a_certain_no_is_without_effect(answer: Answer, attempt: Attempt, expected: bool) -> None:
     """Where the vendor may have acted, an effect must be reckoned with."""
     assert without_effect(answer, judge(answer, attempt, RULES)) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (VendorRefused("the event names no session"), True),
+        (LinkRefused("image link refused"), True),
+        (Outcome("failed", "no channel has that name"), True),
+        (AnswerUnreadable("the answer's head is broken"), False),
+        (NoOutcome("no Outcome, but 'dict'"), False),
+        (ValueError(), False),
+    ],
+)
+def test_a_failure_without_a_status_says_whether_anything_was_asked(answer: Answer, expected: bool) -> None:
+    """By this the store tells a person's retry that the call may have been charged before."""
+    ending = judge(answer, BILLABLE, RULES)
+    assert (ending.state, ending.outcome.http_status, ending.outcome.unsent) == ("failed", None, expected)

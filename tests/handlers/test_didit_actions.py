@@ -278,6 +278,10 @@ async def test_an_image_that_cannot_be_had(
         (answer(200, b"{"), AnswerUnreadable, "not JSON"),
         (answer(200, []), AnswerUnreadable, "not a JSON object"),
         (answer(200, {"face_search": None}), AnswerUnreadable, "no face_search"),
+        (answer(202, {"face_search": {"status": "Approved"}}), AnswerUnreadable, "is no verdict"),
+        (answer(200, {"face_search": {"status": "Declined"}}), AnswerUnreadable, "for no reason"),
+        (answer(200, {"face_search": {"status": "Approved"}, "detail": "No."}), AnswerUnreadable, "speaks of an error"),
+        (answer(200, b'{"face_search": {"status": "Approved", "status": "Declined"}}'), AnswerUnreadable, "not JSON"),
     ],
     ids=reply_id,
 )
@@ -290,7 +294,14 @@ async def test_what_the_vendor_says_instead(
 
 
 @pytest.mark.parametrize("name", ["didit.face_search", "didit.decision"])
-@pytest.mark.parametrize("reply", [answer(200, b"{"), answer(200, [])], ids=reply_id)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(answer(200, b"{"), answer(200, []), answer(200, {"status": "Declined", "detail": "Not found."})),
+        *(answer(200, {"status": "Declined", "session_id": "ses-9"}), answer(200, {"statusCode": 503})),
+    ],
+    ids=reply_id,
+)
 async def test_a_decision_that_cannot_be_read_is_asked_for_again(
     run: Run, didit: Didit, name: str, reply: bytes
 ) -> None:
@@ -324,6 +335,15 @@ async def test_a_yes_without_a_body_is_a_yes(run: Run, didit: Didit, action: str
     outcome = await run(f"didit.blocklist_{action}", {"face": True})
     assert (outcome.state, outcome.http_status) == ("done", 204)
     assert outcome.result == {"items": ["face"], "message": None}
+
+
+@pytest.mark.parametrize(("params", "sent"), [({}, "50"), ({"limit": 3}, "3")])
+async def test_how_many_sessions_is_always_said(run: Run, didit: Didit, params: Any, sent: str) -> None:
+    """What Didit takes where nothing is said differs between texts."""
+    didit.answers["/v3/sessions/"] = answer(200, {"count": 0, "results": []})
+    await run("didit.list_sessions", params)
+    (seen,) = didit.stub.seen
+    assert f"limit={sent}" in seen.target.partition("?")[2].split("&")
 
 
 STATUS_PATH = "/v3/session/ses-1/update-status/"
@@ -377,6 +397,25 @@ async def test_a_change_that_didit_refuses_fails_with_its_reason(run: Run, didit
     with pytest.raises(VendorRefused, match="HTTP 400: A session that is Expired") as caught:
         await run("didit.update_status", {"status": "Declined"})
     assert caught.value.http_status == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "path"),
+    [
+        ("didit.update_status", {"status": "Declined"}, STATUS_PATH),
+        ("didit.delete_session", {}, STATUS_PATH.replace("update-status", "delete")),
+    ],
+)
+@pytest.mark.parametrize("said", [{"detail": "Not done."}, {"statusCode": "503", "message": "x"}, {"success": False}])
+async def test_a_yes_that_speaks_of_an_error_is_not_taken_for_done(
+    run: Run, didit: Didit, name: str, params: Any, path: str, said: Any
+) -> None:
+    """Neither a status that was never set nor a deletion that never was gets on record."""
+    didit.answers[path] = answer(200, said)
+    with pytest.raises(AnswerUnreadable, match="speaks of an error"):
+        await run(name, params)
+    didit.answers[path] = answer(200, {"session_id": "ses-1", "message": "Session deleted."})
+    assert (await run(name, params)).state == "done"
 
 
 async def test_other_refusals_of_a_change_are_not_looked_up(run: Run, didit: Didit) -> None:

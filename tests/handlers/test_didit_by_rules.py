@@ -52,6 +52,7 @@ def receiver(sandbox: Simulated, tmp_path_factory: pytest.TempPathFactory) -> It
         yield built
 
 
+@pytest.mark.shows("rule")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_rule_calls_and_another_reads_the_result(sandbox: Simulated, receiver: Receiver, case: Case) -> None:
     sandbox.fresh()

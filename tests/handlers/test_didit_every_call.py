@@ -32,6 +32,7 @@ def test_every_action_is_among_the_cases() -> None:
     assert {case.name for case in CASES} == set(ACTIONS)
 
 
+@pytest.mark.shows("success")
 @every_case
 async def test_a_yes(sandbox: Simulated, case: Case) -> None:
     """The call is made once, as the reference has it, and asks that nothing be kept."""
@@ -46,6 +47,7 @@ async def test_a_yes(sandbox: Simulated, case: Case) -> None:
 FAULTS = ["rate_limited", "error_500", "error_503", "malformed_json", "oversized", "wrong_content_type"]
 
 
+@pytest.mark.shows("error")
 @pytest.mark.parametrize("fault", FAULTS)
 @every_case
 async def test_a_fault_of_the_answer(sandbox: Simulated, case: Case, fault: str) -> None:
@@ -64,6 +66,7 @@ async def test_a_fault_of_the_answer(sandbox: Simulated, case: Case, fault: str)
         assert getattr(caught.value, "retry_after", None) == 7.0
 
 
+@pytest.mark.shows("error", kind="drop")
 @every_case
 async def test_a_connection_that_drops(sandbox: Simulated, case: Case) -> None:
     """Whether before the answer or within it is a matter of luck where a picture is still on its way."""
@@ -74,6 +77,7 @@ async def test_a_connection_that_drops(sandbox: Simulated, case: Case) -> None:
             await run(case.name, case.scenario, {**case.params, **({"share_token": token} if token else {})})
 
 
+@pytest.mark.shows("error", kind="slow")
 @every_case
 async def test_no_answer_in_time(sandbox: Simulated, case: Case) -> None:
     async with hand(sandbox, 0.4) as run:
@@ -83,6 +87,7 @@ async def test_no_answer_in_time(sandbox: Simulated, case: Case) -> None:
             await run(case.name, case.scenario, {**case.params, **({"share_token": token} if token else {})})
 
 
+@pytest.mark.shows("error")
 @pytest.mark.parametrize(("fault", "status"), [("unauthorized", 401), ("forbidden", 403)])
 @every_case
 async def test_credentials_refused(sandbox: Simulated, case: Case, fault: str, status: int) -> None:
@@ -103,31 +108,32 @@ async def test_credentials_refused(sandbox: Simulated, case: Case, fault: str, s
         assert (caught.value.alert or "").startswith(f"didit is parked: HTTP {status}")
 
 
-@every_case
+NOBODY: dict[str, Any] = {"session_id": "nobody-1", "vendor_data": "nobody-1"}
+NAMELESS = {f"didit.{name}" for name in ("list_sessions", "create_session", "blocklist_list", "list_add", "balance")}
+
+
+@pytest.mark.shows("error", kind="refused")
+@pytest.mark.parametrize("case", [case for case in CASES if case.name not in NAMELESS], ids=lambda case: case.name)
 async def test_a_session_or_user_that_didit_does_not_know(sandbox: Simulated, case: Case) -> None:
-    """404 is a final no; what names no session does not ask."""
-    how: dict[str, Any] = {"session_id": "nobody-1", "vendor_data": "nobody-1"}
+    """404 is a final no."""
     params = {**case.params, **({"share_token": "no-such-token"} if case.name == "didit.import_session" else {})}
     async with hand(sandbox) as run:
-        try:
-            outcome = await run(case.name, case.scenario, params, **how)
-        except VendorRefused as refused:
-            assert refused.http_status == 404  # noqa: PT017 - some raise, some do not
-        else:
-            assert outcome.state == "done"
-            assert case.name.removeprefix("didit.") in (
-                "list_sessions",
-                "create_session",
-                "blocklist_list",
-                "list_add",
-                "balance",
-            )
+        with pytest.raises(VendorRefused) as caught:
+            await run(case.name, case.scenario, params, **NOBODY)
+    assert caught.value.http_status == 404
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in NAMELESS], ids=lambda case: case.name)
+async def test_what_names_no_session_does_not_ask_for_one(sandbox: Simulated, case: Case) -> None:
+    async with hand(sandbox) as run:
+        assert (await run(case.name, case.scenario, case.params, **NOBODY)).state == "done"
 
 
 CHARGED = [case for case in CASES if case.name.removeprefix("didit.") in {
     "face_search", "passive_liveness", "face_match", "id_verification"}]  # fmt: skip
 
 
+@pytest.mark.shows("error", kind="no credits")
 @pytest.mark.parametrize("case", CHARGED, ids=lambda case: case.name)
 async def test_without_credits_nothing_more_is_sent(case: Case) -> None:
     with simulated(balance=0) as sandbox:
@@ -148,6 +154,7 @@ async def test_a_repeated_check_says_that_it_may_be_charged_twice(sandbox: Simul
     )
 
 
+@pytest.mark.shows("error", kind="file refused")
 @pytest.mark.parametrize("case", CHARGED, ids=lambda case: case.name)
 @pytest.mark.parametrize(
     ("content", "what"),

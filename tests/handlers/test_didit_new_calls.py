@@ -88,8 +88,22 @@ async def test_a_selfie_is_held_against_the_documents_portrait(run: Hand, sandbo
     assert [call.fields["image_sha256"] for call in sandbox.world.calls.matching("face-match")] == [
         fingerprint(selfie_of(PARTS["clean"]))
     ]
-    strangers = await by_hand(run, "didit.face_match", {}, image=selfie_png("a"), ref_image=selfie_jpeg("b"))
-    assert (strangers["status"], strangers["score"] < 40) == ("Declined", True) or strangers["score"] > 30
+
+
+async def test_strangers_are_approved_only_above_the_threshold(run: Hand, sandbox: Simulated) -> None:
+    """The threshold is sent, and a score that only reaches it declines; what is said stands in the tags."""
+    pictures = {"image": selfie_png("a"), "ref_image": selfie_jpeg("b")}
+    score = sandbox.world.state.similarity(*(fingerprint(picture) for picture in pictures.values()))
+    assert 0 < score < 60, "strangers are not alike"
+    low = {"face_match_score_decline_threshold": score}
+    declined = await by_hand(run, "didit.face_match", low, **pictures)
+    assert (declined["status"], declined["score"], declined["threshold"]) == ("Declined", score, score)
+    assert declined["tags"] == ["LOW_FACE_MATCH_SIMILARITY"]
+    below = {"face_match_score_decline_threshold": score - 0.1}
+    approved = await by_hand(run, "didit.face_match", below, **pictures)
+    assert (approved["status"], approved["score"], approved["tags"]) == ("Approved", score, [])
+    sent = [(call.fields["image_sha256"], call.fields["ref_sha256"]) for call in sandbox.world.calls.matching("match")]
+    assert sent == [(fingerprint(pictures["image"]), fingerprint(pictures["ref_image"]))] * 2
 
 
 async def test_a_document_is_read_once_more(run: Hand) -> None:
@@ -139,6 +153,17 @@ async def test_the_unfinished_session_is_given_back(run: Hand, sandbox: Simulate
     assert token not in str(first.result)
     assert token not in repr(first)
     assert second.reason is None
+
+
+async def test_a_portrait_is_held_to_the_smaller_bound(run: Hand, sandbox: Simulated) -> None:
+    """2 MB in one text, 1 MB in another."""
+    call = replace(
+        action_call("didit.create_session", {"workflow_id": "w"}),
+        files={"portrait_image": selfie_png("me") + b"x" * 1_000_000},
+    )
+    with pytest.raises(VendorRefused, match=r"portrait_image: the file has .* bytes, more than 1000000"):
+        await bind(run.tools)["didit.create_session"](call)
+    assert sandbox.calls() == []
 
 
 async def test_a_repeat_without_vendor_data_says_that_there_may_be_two(run: Hand) -> None:

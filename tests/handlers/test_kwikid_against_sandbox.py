@@ -49,6 +49,7 @@ def index(box: Simulated, face: dict[str, str] = FACE) -> None:
     assert done.status_code == 200
 
 
+@pytest.mark.shows("success")
 @pytest.mark.parametrize("name", BOTH)
 async def test_a_live_face_passes_and_its_score_stays_as_sent(run: Actions, box: Simulated, name: str) -> None:
     """No scale is published, so none is claimed. The selfie is the one that Didit's decision names."""
@@ -65,6 +66,7 @@ async def test_a_live_face_passes_and_its_score_stays_as_sent(run: Actions, box:
     assert [call.path.split("/")[1] for call in box.calls("")][:2] == ["v3", "media"]
 
 
+@pytest.mark.shows("success")
 @pytest.mark.parametrize("name", BOTH)
 async def test_a_fake_is_an_attack_unless_the_policy_takes_it_for_a_low_score(run: Actions, name: str) -> None:
     result = result_of(await run(name, "attack"))
@@ -106,6 +108,7 @@ async def test_a_prefix_of_the_base_url_is_kept(box: Simulated) -> None:
     assert [call.path for call in box.calls("sumi")] == ["/sumi/v1/v2/liveness"]
 
 
+@pytest.mark.shows("success", action="kwikid.delete_face")
 async def test_a_face_is_deleted_once_and_then_it_is_not_there(run: Actions, box: Simulated) -> None:
     index(box)
     index(box, {**FACE, "external_image_id": "another"})
@@ -124,17 +127,23 @@ async def test_a_deletion_whose_answer_was_lost_is_not_a_failure(run: Actions, b
     assert (await run(DELETE, params=FACE, attempt=2, repeated=True)).state == "noop"
 
 
+@pytest.mark.shows("error", kind="unauthorized")
 @pytest.mark.parametrize("token", [EXPIRED, "w" * 20])
-async def test_a_wrong_token_parks_the_vendor(box: Simulated, token: str) -> None:
+@pytest.mark.parametrize("name", [*BOTH, DELETE])
+async def test_a_wrong_token_parks_the_vendor(box: Simulated, name: str, token: str) -> None:
+    """For all its actions: the next one is not sent."""
     async with actions(box, "didit", "kwikid", token=token) as run:
         with pytest.raises(VendorWaiting, match="parked: HTTP 401: The token is not valid"):
-            await asyncio.create_task(run("kwikid.liveness", "clean"))
-        with pytest.raises(VendorWaiting, match="is parked"):
-            await asyncio.create_task(run(DELETE, params=FACE))
-    assert len(box.calls("/liveness")) == 1
-    assert box.calls("delete_faces") == []
+            await asyncio.create_task(run(name, "clean", FACE if name == DELETE else {}))
+        asked = len(box.calls("kwikid")) + len(box.calls("liveness")) + len(box.calls("delete_faces"))
+        for other in (*BOTH, DELETE):
+            with pytest.raises(VendorWaiting, match="is parked"):
+                await asyncio.create_task(run(other, "clean", FACE if other == DELETE else {}))
+    assert asked == 1
+    assert len(box.calls("liveness")) + len(box.calls("delete_faces")) == 1
 
 
+@pytest.mark.shows("error", kind="refused")
 @pytest.mark.parametrize("name", BOTH)
 async def test_a_picture_without_a_face_is_refused_and_accuses_nobody(run: Actions, box: Simulated, name: str) -> None:
     box.world.state.face_counts[box.face("clean")] = 0
@@ -149,6 +158,7 @@ async def test_over_the_rate_limit_it_is_tried_later(run: Actions, box: Simulate
         await run("kwikid.liveness", "clean")
 
 
+@pytest.mark.shows("error")
 @pytest.mark.parametrize(
     ("fault", "error", "sent"),
     [
@@ -159,6 +169,7 @@ async def test_over_the_rate_limit_it_is_tried_later(run: Actions, box: Simulate
         ("malformed_json", AnswerUnreadable, True),
         ("oversized", AnswerUnreadable, True),
         ("wrong_content_type", AnswerUnreadable, True),
+        ("error_in_200", VendorRefused, True),
     ],
 )
 @pytest.mark.parametrize("name", [*BOTH, DELETE])
@@ -175,6 +186,7 @@ async def test_faults_of_the_answer(
     assert bool(box.calls(path)[-1].fields) is sent
 
 
+@pytest.mark.shows("error", kind="slow")
 @pytest.mark.parametrize("name", [*BOTH, DELETE])
 async def test_an_answer_that_does_not_come_in_time(box: Simulated, name: str) -> None:
     box.fault(slow={"next": 1, "path": "delete_faces" if name == DELETE else "liveness", "seconds": 1.0})
@@ -304,9 +316,12 @@ REAL = {"result": "real", "image_result": "real", "confidence": 1}
         ({**REAL, "image_result": "fake"}, "Declined", ["LIVENESS_FACE_ATTACK"], False),
         ({"result": "fake", "overall_result": "False"}, "Declined", ["LIVENESS_FACE_ATTACK"], False),
         ({"result": "fake", "overall_result": "True"}, "In Review", ["LIVENESS_FACE_ATTACK"], True),
+        ({"image_result": "fake", "overall_result": "False"}, "In Review", ["LIVENESS_FACE_ATTACK"], False),
+        ({"image_result": "real"}, "In Review", [], True),
         ({"result": "unsure", "overall_result": "True"}, "In Review", [], True),
         ({"overall_result": "True"}, "In Review", [], True),
         ({**REAL, "overall_result": "True", "blink_detection": False}, "Approved", [], True),
+        ({**REAL, "overall_result": "False", "image_result": "fake", "image_input": False}, "In Review", [], False),
     ],
 )  # fmt: skip
 async def test_what_an_answer_means(media: VendorStub, body: Any, status: str, tags: list[str], passed: bool) -> None:
@@ -325,7 +340,8 @@ async def test_what_an_answer_means(media: VendorStub, body: Any, status: str, t
         ({"image": {"result": "real"}}, "In Review", []),
         ({"image": [], "video": "x", "overall_result": "True"}, "In Review", []),
         ({"image": {"result": "real"}, "overall_result": "True"}, "Approved", []),
-        ({"image": {"result": "real"}, "video": {"result": "fake"}}, "Declined", ["LIVENESS_FACE_ATTACK"]),
+        ({"image": {"result": "real"}, "video": {"result": "fake"}}, "In Review", ["LIVENESS_FACE_ATTACK"]),
+        ({"video": {"result": "fake"}, "overall_result": "False"}, "Declined", ["LIVENESS_FACE_ATTACK"]),
         (
             {
                 "image": {"result": "real"},
@@ -375,6 +391,7 @@ async def test_a_yes_without_a_verdict_is_no_finding(media: VendorStub, body: An
         await ask(media, "kwikid.liveness", answer(200, body))
 
 
+@pytest.mark.shows("error", kind="refused")
 @pytest.mark.parametrize("name", [*BOTH, DELETE])
 @pytest.mark.parametrize(
     ("status", "body", "error"),
@@ -392,6 +409,10 @@ async def test_a_yes_without_a_verdict_is_no_finding(media: VendorStub, body: An
         (200, {"status": 400, "message": "Bad request", "result": "fake"}, VendorRefused),
         (200, {"success": False, "result": "fake"}, VendorRefused),
         (200, {"success": "False", "result": "fake"}, VendorRefused),
+        (200, {"result": "fake", "success": True, "status": "429", "message": "slow down"}, VendorUnavailable),
+        (200, {"result": "fake", "success": True, "detail": {}, "message": "no face found"}, VendorRefused),
+        (202, {"result": "fake", "success": True}, AnswerUnreadable),
+        (200, b'{"result": "fake", "result": "real", "success": true}', AnswerUnreadable),
     ],
 )
 async def test_a_call_error_is_never_a_finding_and_never_a_success(

@@ -47,6 +47,7 @@ async def tools(stub: VendorStub) -> AsyncIterator[Tools]:
     await made.close()
 
 
+@pytest.mark.shows("success", action="http.post")
 async def test_a_message_is_signed_as_standard_webhooks_has_it(tools: Tools, stub: VendorStub) -> None:
     stub.reply(answer(200, {"anything": "at all"}))
     outcome = await bind(tools)["http.post"](action_call("http.post", CASE))
@@ -72,6 +73,7 @@ async def test_every_attempt_has_the_same_id(tools: Tools, stub: VendorStub) -> 
     assert stub.seen[0].json()["timestamp"] == "2026-11-18T11:06:40.123Z"
 
 
+@pytest.mark.shows("error", kind="refused", action="http.post")
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
@@ -101,6 +103,7 @@ async def _silent(_: asyncio.StreamWriter) -> None:
     await asyncio.sleep(60)
 
 
+@pytest.mark.shows("error", kind="slow", action="http.post")
 async def test_a_receiver_that_says_nothing_is_waited_for_no_longer_than_its_timeout(
     tools: Tools, stub: VendorStub
 ) -> None:
@@ -132,6 +135,7 @@ def test_a_secret_that_is_none_is_not_quoted(secret: str) -> None:
     assert secret == "" or len(secret) < 8 or secret not in str(raised.value)
 
 
+@pytest.mark.shows("success", action="notify")
 async def test_people_are_told_in_plain_text(tools: Tools, stub: VendorStub) -> None:
     """Apprise's own JSON service stands for all of them: the message arrives over real HTTP."""
     stub.reply(answer(200))
@@ -152,6 +156,7 @@ async def test_a_repeat_says_that_it_may_be_one(tools: Tools, stub: VendorStub, 
     assert ["may be a repeat" in seen.json()["message"] for seen in stub.seen] == [False, True]
 
 
+@pytest.mark.shows("error", kind="slow", action="notify")
 async def test_a_service_that_never_ends_holds_no_thread_that_others_need(stub: VendorStub) -> None:
     """What was given up on is still under way: beyond so many of them nothing more is sent, and nobody else stops."""
     stub.reply(_silent)
@@ -168,6 +173,7 @@ async def test_a_service_that_never_ends_holds_no_thread_that_others_need(stub: 
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5) == "free"
 
 
+@pytest.mark.shows("error", kind="refused", action="notify")
 @pytest.mark.parametrize("reply", [answer(500), answer(404), b""], ids=reply_id)
 async def test_a_notification_that_did_not_arrive_is_tried_again(
     tools: Tools, stub: VendorStub, reply: Reply, capfd: pytest.CaptureFixture[str]

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 import structlog.testing
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from handlers.answers import retry_after
 from handlers.http import VendorClient, segment
 from receiver.errors import AnswerUnreadable, VendorError, VendorRefused, VendorUnavailable, VendorWaiting
 from tests.support.vendor_stub import Clock, Reply, VendorStub, answer, reply_id, vendor_stub
@@ -99,7 +102,7 @@ async def test_an_empty_success_is_an_answer(client: VendorClient, stub: VendorS
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_redirects_are_never_followed(client: VendorClient, stub: VendorStub, status: int, method: str) -> None:
     stub.reply(answer(status, b"", location=f"{stub.url}/elsewhere?token=s3cr3t"))
-    with pytest.raises(VendorRefused, match=f"HTTP {status}: redirects are not followed") as caught:
+    with pytest.raises(VendorRefused, match=f"acme: HTTP {status}: redirects are not followed; .* base_url") as caught:
         await client.request(method, "/a")
     assert len(stub.seen) == 1
     assert "s3cr3t" not in str(caught.value)
@@ -155,6 +158,20 @@ async def test_a_refusal_says_what_the_vendor_said(
         (429, {"x_ratelimit_reset": "1900000000"}, None),
         (503, {"retry_after": "soon"}, None),
         (503, {"retry_after": "-5"}, None),
+        (429, {"retry_after": "-5"}, None),
+        (429, {"retry_after": "5.5"}, 6.0),
+        (429, {"retry_after": "0.01"}, 1.0),
+        (503, {"retry_after": "5, 7"}, 7.0),
+        (503, {"retry_after": "7, 5,6"}, 7.0),
+        (503, {"retry_after": "-5, 3"}, 3.0),
+        (503, {"retry_after": "3, soon"}, 3.0),
+        (503, {"retry_after": "3, 1800000012"}, 3.0),
+        (503, {"retry_after": "Fri, 15 Jan 2027 08:00:30 GMT, Fri, 15 Jan 2027 08:00:40 GMT"}, 40.0),
+        (503, {"retry_after": "60, Fri, 15 Jan 2027 08:00:30 GMT"}, 60.0),
+        (503, {"retry_after": "Mon, 99 Foo 20 99:99:99 +99999999"}, None),
+        (503, {"retry_after": "5.5.5"}, None),
+        (503, {"retry_after": ", ,"}, None),
+        (429, {"retry_after": "-5", "x_ratelimit_reset": "1800000012"}, 12.0),
         (503, {"retry_after": "²"}, None),
         (503, {"x_ratelimit_reset": "1800000012"}, None),
         (429, {"x_ratelimit_reset": "1800000012"}, 12.0),
@@ -175,6 +192,22 @@ async def test_trouble_that_passes_is_told_apart_with_the_wait(
     with pytest.raises(VendorUnavailable) as caught:
         await client.request("GET", "/a/")
     assert (caught.value.http_status, caught.value.retry_after) == (status, wait)
+
+
+async def test_of_a_wait_that_is_said_twice_the_longer_one_counts(client: VendorClient, stub: VendorStub) -> None:
+    stub.reply(b"HTTP/1.1 429 X\r\nRetry-After: 7\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(VendorUnavailable) as caught:
+        await client.request("GET", "/a/")
+    assert caught.value.retry_after == 7.0
+
+
+@given(st.text(max_size=60), st.sampled_from([429, 503]))
+@example("Mon, 1 Jan 0001 00:00:00 +2359", 503)
+@example("Fri, 31 Dec 9999 23:59:59 -2359", 503)
+@example("0" * 5000, 429)
+def test_whatever_stands_in_retry_after_is_a_sane_wait_or_none(said: str, status: int) -> None:
+    wait = retry_after({"retry-after": said}, status, 1_800_000_000.0)
+    assert wait is None or 0 <= wait <= 86_400
 
 
 async def _hang_up_in_the_body(writer: Any) -> None:
@@ -211,8 +244,6 @@ async def _drip(writer: Any) -> None:
     [
         (b"", "connection failed"),
         (_hang_up_in_the_head, "connection failed"),
-        (b"NOT HTTP AT ALL\r\n\r\n", "connection failed"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", "connection failed"),
         (_never_answer, "timed out"),
         (_drip, "timed out"),
     ],
@@ -225,6 +256,39 @@ async def test_no_answer_is_trouble_that_passes(
     with pytest.raises(VendorUnavailable, match=f"acme: {reason}") as caught:
         await open_client(timeout=1.0).request("POST", "/a/", json={})
     assert caught.value.http_status is None
+
+
+BROKEN_HEADS = [
+    b"NOT HTTP AT ALL\r\n\r\n",
+    b"HTTP/1.1 abc huh\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+    b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    answer(200, {}, x_long="a" * 200_000),
+]
+
+
+@pytest.mark.parametrize("reply", BROKEN_HEADS, ids=reply_id)
+async def test_an_answer_whose_head_cannot_be_read_may_have_had_its_effect(
+    client: VendorClient, stub: VendorStub, reply: bytes
+) -> None:
+    """It may be a yes that was paid for. What only read is asked again."""
+    stub.reply(reply)
+    with pytest.raises(AnswerUnreadable, match="acme: the head of the answer is broken") as caught:
+        await client.request("POST", "/a/", json={})
+    assert caught.value.http_status is None
+    with pytest.raises(VendorUnavailable, match="acme: the head of the answer is broken") as asked:
+        await client.request("GET", "/a/")
+    assert asked.value.unsent
+
+
+async def test_broken_heads_open_the_breaker_too(client: VendorClient, stub: VendorStub) -> None:
+    stub.reply(BROKEN_HEADS[0])
+    for _ in range(5):
+        with pytest.raises(AnswerUnreadable):
+            await client.request("POST", "/a/")
+    with pytest.raises(VendorWaiting, match="breaker"):
+        await client.request("POST", "/a/")
 
 
 async def test_nobody_listening_is_trouble_that_passes(open_client: Callable[..., VendorClient]) -> None:
@@ -346,6 +410,50 @@ async def test_words_about_our_key_or_credits_park_also_where_the_status_may_be_
         await client.request("POST", "/share/", own_no=frozenset([401, 403]))
     assert caught.value.alert == caught.value.reason
     assert client.parked
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (402, {"detail": "Payment required"}),
+        (402, b""),
+        (400, {"detail": "You don't have enough credits"}),
+        (400, {"error": {"code": "E7", "text": "Insufficient credits."}}),
+        (404, {"message": "No credits left"}),
+        (409, {"message": "Your credits are used up."}),
+        (422, {"detail": "Payment required: not enough credits"}),
+        (429, {"detail": "credits exhausted"}),
+    ],
+    ids=reply_id,
+)
+async def test_used_up_credits_park_whatever_the_status(
+    client: VendorClient, stub: VendorStub, status: int, said: Any
+) -> None:
+    """Of any operation: the next of its calls would be refused just so."""
+    stub.reply(answer(status, said))
+    with pytest.raises(VendorWaiting, match=f"is parked: HTTP {status}") as caught:
+        await client.request("POST", "/check/")
+    assert caught.value.alert == caught.value.reason
+    assert (caught.value.http_status, client.parked) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, {"detail": "No face was found."}),
+        (400, {"credits": ["This field is required."]}),
+        (400, {"detail": "the film's credits are no document"}),
+        (404, {"detail": "Session not found"}),
+        (400, {"value": ['"not enough credits" is no e-mail address']}),
+    ],
+    ids=reply_id,
+)
+async def test_no_other_refusal_parks(client: VendorClient, stub: VendorStub, status: int, said: Any) -> None:
+    """Nor does a refusal that repeats what was sent: whoever wrote that could stop all calls with it."""
+    stub.reply(answer(status, said))
+    with pytest.raises(VendorRefused):
+        await client.request("POST", "/check/", json={"entry": {"value": "not enough credits"}})
+    assert not client.parked
 
 
 async def test_reading_does_not_end_a_parking_that_a_write_began(

@@ -29,6 +29,7 @@ from tests.support.vendor_stub import VendorStub, answer, vendor_stub
 
 NAME = "verifik.liveness"
 PATH = "/v2/face-recognition/liveness"
+NO = {"passed": False, "liveness_score": 0.1, "min_score": 0.6}
 
 
 @pytest.fixture(params=[{}])
@@ -48,6 +49,7 @@ def result_of(outcome: Outcome) -> Any:
     return outcome.result
 
 
+@pytest.mark.shows("success", action=NAME)
 async def test_a_live_face_passes_and_the_selfie_is_the_session_s_own(run: Actions, box: Simulated) -> None:
     """The event names no image: the link is read from Didit's decision, and the picture goes as base64."""
     result = result_of(await run(NAME, "clean"))
@@ -58,6 +60,7 @@ async def test_a_live_face_passes_and_the_selfie_is_the_session_s_own(run: Actio
     assert (call.fields["image_sha256"], call.fields["os"]) == (box.face("clean"), "DESKTOP")
 
 
+@pytest.mark.shows("success", action=NAME)
 async def test_a_low_score_is_a_finding_and_not_an_accusation(run: Actions) -> None:
     """Verifik never says attack."""
     result = result_of(await run(NAME, "attack"))
@@ -103,6 +106,7 @@ async def test_a_picture_that_is_not_scored_has_no_score_and_proves_nothing(run:
         assert (result["warnings"][0]["severity"], result["vendor_reason"]) == (severity, reason)
 
 
+@pytest.mark.shows("error", kind="refused", action=NAME)
 async def test_a_fault_of_the_vendor_s_own_is_tried_again(run: Actions, box: Simulated) -> None:
     box.world.opinions.reasons[box.face("clean")] = "liveness_error"
     with pytest.raises(VendorUnavailable, match="liveness_error"):
@@ -115,6 +119,7 @@ async def test_a_face_that_did_not_clear_is_too_low_also_without_its_score(run: 
     assert (result["status"], result["tags"], result["score"]) == ("Declined", ["LOW_LIVENESS_SCORE"], None)
 
 
+@pytest.mark.shows("error", kind="unauthorized", action=NAME)
 async def test_an_expired_token_is_told_from_a_wrong_one(box: Simulated) -> None:
     """Both park the vendor; only one of them is mended by renewing."""
     async with actions(box, "didit", "verifik", token=EXPIRED) as run:
@@ -132,6 +137,7 @@ async def test_an_expired_token_is_told_from_a_wrong_one(box: Simulated) -> None
     assert [call.status for call in box.calls(PATH)] == [403, 401]
 
 
+@pytest.mark.shows("error", action=NAME)
 @pytest.mark.parametrize(
     ("fault", "error", "sent"),
     [
@@ -142,6 +148,7 @@ async def test_an_expired_token_is_told_from_a_wrong_one(box: Simulated) -> None
         ("malformed_json", AnswerUnreadable, True),
         ("oversized", AnswerUnreadable, True),
         ("wrong_content_type", AnswerUnreadable, True),
+        ("error_in_200", VendorRefused, True),
     ],
 )
 async def test_faults_of_the_answer(
@@ -155,6 +162,7 @@ async def test_faults_of_the_answer(
     assert bool(box.calls(PATH)[0].fields) is sent
 
 
+@pytest.mark.shows("error", kind="slow", action=NAME)
 async def test_an_answer_that_does_not_come_in_time(box: Simulated) -> None:
     box.fault(slow={"next": 1, "path": "face-recognition", "seconds": 1.0})
     async with actions(box, "verifik", seconds=0.2) as run:
@@ -268,15 +276,20 @@ async def ask(stub: VendorStub, reply: bytes, params: Any = None) -> Outcome:
         ({"passed": True, "liveness_score": 0.6}, "In Review", ["LOW_LIVENESS_SCORE"], "disagrees"),
         ({"passed": "False", "liveness_score": 0.9}, "In Review", ["LOW_LIVENESS_SCORE"], "disagrees"),
         ({"passed": False, "liveness_score": 0.6}, "Declined", ["LOW_LIVENESS_SCORE"], None),
-        ({"passed": False}, "Declined", ["LOW_LIVENESS_SCORE"], None),
+        ({"passed": False}, "In Review", [], "missing"),
         ({"passed": True}, "In Review", [], "missing"),
         ({"liveness_score": 0.2}, "In Review", ["LOW_LIVENESS_SCORE"], "missing"),
         ({"liveness_score": 0.9}, "In Review", [], "missing"),
         ({"passed": True, "liveness_score": 87.2}, "In Review", [], "off the documented scale"),
-        ({"passed": False, "liveness_score": 12}, "In Review", ["LOW_LIVENESS_SCORE"], "off the documented scale"),
+        ({"passed": False, "liveness_score": 12}, "In Review", [], "off the documented scale"),
         ({"passed": True, "liveness_score": 0.55, "min_score": 0.5}, "In Review", ["LOW_LIVENESS_SCORE"], "disagrees"),
         ({"passed": True, "liveness_score": 0.65, "min_score": 0.5}, "Approved", [], "asked for 0.6"),
-        ({"passed": False, "liveness_score": 0.65, "min_score": 0.7}, "Declined", ["LOW_LIVENESS_SCORE"], "asked"),
+        ({"passed": False, "liveness_score": 0.65, "min_score": 0.7}, "In Review", ["LOW_LIVENESS_SCORE"], "asked"),
+        ({"passed": False, "liveness_score": 0.55, "min_score": 0.7}, "Declined", ["LOW_LIVENESS_SCORE"], "asked"),
+        ({"passed": False, "reason": "liveness_failed"}, "Declined", ["LOW_LIVENESS_SCORE"], None),
+        ({"passed": None, "liveness_score": 0.3, "why": "liveness_failed"}, "Declined", ["LOW_LIVENESS_SCORE"], None),
+        ({"passed": True, "why": "liveness_failed"}, "In Review", ["LOW_LIVENESS_SCORE"], "missing"),
+        ({"why": "liveness_failed"}, "In Review", ["LOW_LIVENESS_SCORE"], "missing"),
         ({"passed": True, "liveness_score": 0.9, "why": "face_occluded"}, "In Review", ["LOW_FACE_QUALITY"], "though"),
         ({"passed": True, "liveness_score": 0.9, "why": " LIVENESS_FAILED "}, "In Review", ["LOW_LIVENESS_SCORE"], "d"),
     ],
@@ -298,6 +311,7 @@ async def test_a_yes_without_a_verdict_is_no_finding(stub: VendorStub, body: Any
         await ask(stub, answer(200, body))
 
 
+@pytest.mark.shows("error", kind="refused", action=NAME)
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
@@ -308,6 +322,13 @@ async def test_a_yes_without_a_verdict_is_no_finding(stub: VendorStub, body: Any
         (412, {"message": "only_images_in_base64", "code": "ERROR"}, VendorRefused),
         (500, {"message": "no_face_detected", "code": "ERROR"}, VendorUnavailable),
         (500, {"message": "internal_error", "code": "ERROR"}, VendorUnavailable),
+        (200, {"data": NO, "message": "internal_error", "code": "ERROR"}, VendorRefused),
+        (200, {"data": NO, "statusCode": 500}, VendorRefused),
+        (200, {"data": NO, "status": "429", "message": "slow down"}, VendorUnavailable),
+        (202, {"data": NO}, AnswerUnreadable),
+        (413, {"message": "liveness_failed"}, VendorRefused),
+        (200, b'{"data": {"passed": true, "passed": false, "liveness_score": 0.1}}', AnswerUnreadable),
+        (200, b'{"data": {"passed": false, "liveness_score": 0.1, "n": 1' + b"0" * 400 + b"}}", AnswerUnreadable),
     ],
 )
 async def test_a_call_error_is_never_a_finding(
@@ -315,7 +336,7 @@ async def test_a_call_error_is_never_a_finding(
 ) -> None:
     with pytest.raises(error) as caught:
         await ask(stub, answer(status, body))
-    assert caught.value.http_status == status
+    assert caught.value.http_status in (status, 429)
     assert "renew" not in caught.value.reason
 
 

@@ -52,6 +52,7 @@ async def ask(run: Actions, **event: Any) -> Outcome:
     return await run(NAME, **{**ABOUT, **event})
 
 
+@pytest.mark.shows("success", action=NAME)
 async def test_a_registration_is_read(run: Actions, box: Simulated) -> None:
     outcome = await ask(run)
     assert (outcome.state, outcome.reason, outcome.http_status) == ("done", None, 200)
@@ -83,6 +84,7 @@ async def test_it_is_asked_anew_and_sees_what_changed(run: Actions, box: Simulat
     assert (first["status"], second["status"]) == ("In Progress", "In Review")
 
 
+@pytest.mark.shows("error", kind="refused", action=NAME)
 async def test_one_that_is_not_there(run: Actions) -> None:
     with pytest.raises(VendorRefused, match="app_registration_not_found") as caught:
         await ask(run, session_id="r-2")
@@ -123,6 +125,7 @@ async def test_it_takes_no_parameters(run: Actions, box: Simulated) -> None:
     assert (outcome.state, box.calls("")) == ("failed", [])
 
 
+@pytest.mark.shows("error", kind="unauthorized", action=NAME)
 async def test_an_expired_token_is_told_from_a_wrong_one(box: Simulated) -> None:
     async with actions(box, "verifik", token=EXPIRED) as run:
         with pytest.raises(VendorWaiting, match="renew it"):
@@ -132,6 +135,7 @@ async def test_an_expired_token_is_told_from_a_wrong_one(box: Simulated) -> None
             await ask(run)
 
 
+@pytest.mark.shows("error", action=NAME)
 @pytest.mark.parametrize(
     "fault", ["rate_limited", "error_500", "error_503", "drop", "malformed_json", "oversized", "wrong_content_type"]
 )
@@ -148,6 +152,7 @@ async def test_whatever_is_wrong_with_the_answer_it_is_asked_for_again(
         assert (await ask(run)).state == "done"
 
 
+@pytest.mark.shows("error", kind="slow", action=NAME)
 async def test_an_answer_that_does_not_come_in_time(box: Simulated) -> None:
     box.fault(slow={"next": 1, "path": "app-registrations", "seconds": 1.0})
     async with actions(box, "verifik", seconds=0.2) as run:
@@ -182,18 +187,32 @@ async def read(stub: VendorStub, reply: bytes) -> Any:
     [
         ({"data": {"_id": "r-1", "status": "FAILED"}}, "r-1", "Declined"),
         ({"_id": "r-1", "status": "failed"}, "r-1", "Declined"),
-        ({"id": "r-1", "data": {"status": "FAILED"}}, None, "Declined"),
+        ({"id": "r-1", "data": {"status": "FAILED"}}, None, None),
         ({"id": "r-1", "data": {"_id": "r-9", "status": 3}}, "r-9", None),
-        ({"data": {"_id": {"$oid": "r-1"}, "status": "FAILED"}}, None, "Declined"),
+        ({"data": {"_id": "r-9", "status": "FAILED"}}, "r-9", None),
+        ({"data": {"_id": {"$oid": "r-1"}, "status": "FAILED"}}, None, None),
+        ({"status": "failed", "message": "not found"}, None, None),
+        ({"data": {"_id": "r-1", "status": "FAILED"}, "message": "could not be loaded"}, "r-1", None),
+        ({"data": {"_id": "r-1", "status": "FAILED"}, "error": {"code": 5}}, "r-1", None),
     ],
 )
 async def test_the_shape_is_not_published(stub: VendorStub, body: Any, session_id: Any, status: Any) -> None:
-    """An id that the registration does not name is not made up from what was asked for; the envelope's `id` is none."""
+    """An id that the registration does not name is not made up from what was asked for; the envelope's `id` is none.
+    Only of the registration that was asked for a status is told, and not beside an error.
+    """
     result = await read(stub, answer(200, body))
     assert (result["session_id"], result["status"]) == (session_id, status)
 
 
-@pytest.mark.parametrize("body", [{}, {"data": {}}, {"data": [{"_id": "r-1"}]}, {"message": "ok"}, [1], "text"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, {"data": {}}, {"data": [{"_id": "r-1"}]}, {"message": "ok"}, [1], "text"),
+        {"data": {"_id": "r-1", "status": "FAILED"}, "message": "internal_error", "code": "ERROR"},
+        {"data": {"_id": "r-1", "status": "FAILED"}, "statusCode": "500"},
+        {"_id": "r-1", "status": "FAILED", "success": False},
+    ],
+)
 async def test_a_yes_without_a_registration_is_asked_for_again(stub: VendorStub, body: Any) -> None:
     with pytest.raises(VendorUnavailable, match="cannot be read"):
         await read(stub, answer(200, body))

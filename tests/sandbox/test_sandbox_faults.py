@@ -120,11 +120,19 @@ def test_a_fault_strikes_before_or_after_the_effect(box: Sandbox, kind: str, aft
     assert box.decision("low-liveness")["status"] == status
 
 
-@pytest.mark.parametrize("kind", ["malformed_json", "oversized", "wrong_content_type"])
+@pytest.mark.parametrize("kind", ["malformed_json", "oversized", "wrong_content_type", "error_in_200"])
 def test_a_spoiled_answer_is_that_of_a_call_that_took_effect(box: Sandbox, kind: str) -> None:
     _set(box, **{kind: {"next": 1}})
     _decline(box)
     assert box.decision("low-liveness")["status"] == "Declined"
+
+
+def test_an_error_can_come_as_a_success(box: Sandbox) -> None:
+    """As gateways have it: the answer as it is, with the words of an error beside it."""
+    _set(box, error_in_200={"next": 1})
+    answer = _balance(box)
+    assert (answer.status_code, answer.json()["statusCode"], answer.json()["message"]) == (200, 500, "internal_error")
+    assert answer.json()["balance"] == _balance(box).json()["balance"]
 
 
 def test_a_slow_answer_can_come_after_the_effect(box: Sandbox) -> None:

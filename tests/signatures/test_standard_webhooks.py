@@ -161,6 +161,68 @@ def test_secrets_that_are_none(secret: str, said: str) -> None:
     assert refused(headers(), BODY, secret) == "mismatch"
 
 
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+
+
+def root(square: int) -> int | None:
+    """A square root modulo p (RFC 8032, 5.1.1), if there is one."""
+    found = pow(square, (P + 3) // 8, P)
+    found = found if found * found % P == square % P else found * pow(2, (P - 1) // 4, P) % P
+    return found if found * found % P == square % P else None
+
+
+def point(encoded: bytes) -> tuple[int, int] | None:
+    """The point that 32 bytes stand for (RFC 8032, 5.1.3), y taken modulo p; None where there is none."""
+    y = (int.from_bytes(encoded, "little") & (2**255 - 1)) % P
+    x = root((y * y - 1) * pow(D * y * y + 1, -1, P))
+    return None if x is None else (x, y)
+
+
+def added(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+    (a, b), (c, d) = left, right
+    both = D * a * b * c * d
+    return (a * d + b * c) * pow(1 + both, -1, P) % P, (b * d + a * c) * pow(1 - both, -1, P) % P
+
+
+def of_small_order(encoded: bytes) -> bool:
+    """Whether eight times the point is the neutral element, computed here, apart from any table."""
+    found = point(encoded)
+    for _ in range(3):
+        found = added(found, found) if found else None
+    return found == (0, 1)
+
+
+def small_order_points() -> list[bytes]:
+    """All of them, each as often as it can be written. Twice a point of order 8 has y = 0, so x^2 = -y^2 there, and the
+    curve's equation becomes D y^4 + 2 y^2 - 1 = 0.
+    """
+    candidates = {0, 1, P - 1}
+    half = root(1 + D)
+    assert half is not None
+    for square in ((half - 1) * pow(D, -1, P), (-half - 1) * pow(D, -1, P)):
+        y = root(square)
+        candidates |= set() if y is None else {y, P - y}
+    written = [y for each in candidates for y in (each, each + P) if y < 2**255]
+    both = [(y | bit << 255).to_bytes(32, "little") for y in written for bit in (0, 1)]
+    return [encoded for encoded in both if of_small_order(encoded)]
+
+
+def test_a_public_key_that_anybody_can_sign_for_is_none() -> None:
+    points = small_order_points()
+    assert len(points) == 14  # seven values of y, each with either sign
+    assert bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05") in points
+    for encoded in points:
+        secret = "whpk_" + base64.b64encode(encoded).decode()
+        assert key_problem(secret) is not None
+        assert refused(headers(V1A), BODY, secret) == "mismatch"
+    with_many_bytes = [encoded for encoded in points if len(set(encoded)) > 8]
+    assert len(with_many_bytes) == 4
+    for encoded in with_many_bytes:
+        assert "small order" in str(key_problem("whpk_" + base64.b64encode(encoded).decode()))
+    assert not of_small_order(PUBLIC_BYTES)
+
+
 @pytest.mark.parametrize("secret", [SHARED, PUBLIC, PRIVATE, OTHER])
 def test_secrets_that_are_some(secret: str) -> None:
     assert key_problem(secret) is None

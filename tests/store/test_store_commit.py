@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from receiver.errors import Conflict, StoreUnavailable
-from receiver.store.port import Reject, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.shapes import Reject
 from tests.support.store_samples import NOW, claim_all, ending, new_event, planned, put, record, settle
 
 Open = Callable[..., Store]

@@ -294,6 +294,49 @@ def test_counts_stop_where_they_are_told_to(store: Store) -> None:
             reader.audit_counts("", ("tags",))
 
 
+def test_what_was_looked_at_and_counts_under_nothing_also_ends_a_count(store: Store) -> None:
+    """A limit is on the entries that are read, also where none of them has what is counted by."""
+    plain: dict[str, Any] = {"at": NOW, "kind": "event", "actor": "didit", "source": "didit", "outcome": "accepted"}
+    store.submit(lambda tx: [tx._ledger.append(dict(plain), None) for _ in range(150)]).result(30)  # type: ignore[attr-defined]
+    with store.read() as reader:
+        for by in ("tag", "rule", "status"):
+            assert reader.audit_counts("kind:event -kind:policy", (by,), 100) == ([], False)
+            assert reader.audit_counts("kind:event -kind:policy", (by,), 150) == ([], True)
+
+
+def test_pages_over_many_blocks_are_in_order_and_whole(store: Store, data_dir: Path) -> None:
+    """Rare, scattered, crowded and everywhere: more blocks than a search begins with, from both ends."""
+    chance = random.Random(9)
+
+    def some(tx: Any) -> None:
+        for number in range(12_000):
+            crowded = 5_000 < number < 6_500
+            leaf: dict[str, Any] = {"at": NOW + number * DAY // 700, "kind": "event", "actor": "didit"}
+            leaf["outcome"] = "failed" if chance.random() < 0.02 else "planned" if crowded else "accepted"
+            leaf["type"] = "one.kind" if number % 130 == 0 else "other.kind"
+            leaf |= {"status": "Declined"} if chance.random() < 0.3 else {}
+            leaf |= {"action_id": f"act_{number}_0", "http_status": 503} if chance.random() < 0.01 else {}
+            tags = [tag for tag, share in zip(TAGS, (0.5, 0.02, 0.03, 0.002), strict=True) if chance.random() < share]
+            leaf |= {"tags": tags} if tags else {}
+            tx._ledger.append(leaf, None, tags)
+
+    store.submit(some).result(60)
+    leaves = _entries(data_dir / "hookwarden.db")
+    terms = [*(f"tag:{tag}" for tag in TAGS), "outcome:failed", "outcome:planned", "status:Declined", "http:503"]
+    terms += ['"kind"', '"BLUR"', '"RE"', "kind:event", "-outcome:accepted", "idx:3000..9000"]
+    for query in (*terms, *(f"{one} {other}" for one, other in itertools.combinations(terms, 2))):
+        found = parse(query).terms
+        wanted = [leaf["idx"] for leaf in leaves if all(_fits(leaf, term) != term.negated for term in found)]
+        with store.read() as reader:
+            assert [item["idx"] for item in reader.audit(query, limit=90).items] == wanted[::-1][:90], query
+            assert [item["idx"] for item in reader.audit(query, "7777", 90).items] == [
+                idx for idx in reversed(wanted) if idx < 7777
+            ][:90], query
+            assert [item["idx"] for item in reader.audit(query, "100", 90, ascending=True).items] == [
+                idx for idx in wanted if idx > 100
+            ][:90], query
+
+
 def test_a_job_that_fails_leaves_no_word_and_no_count(store: Store) -> None:
     def fail(tx: Any) -> None:
         tx.add_note("odd-kind", "odd-actor", NOW, {"what": "odd-fact"})

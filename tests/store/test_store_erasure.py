@@ -20,8 +20,8 @@ from receiver.audit.tree import is_included, leaf_hash
 from receiver.contract import JsonObject, LabelSession, OpenReview
 from receiver.erasing import Wanted, erase, find, is_there, preview
 from receiver.errors import NotFound
+from receiver.store.keyring import Keyring
 from receiver.store.port import Store
-from receiver.store.vault import Keyring
 from tests.support.store_samples import LINK, NAME, NOW, SUBJECT, claim_all, ending, new_event, planned, put, settle
 
 Open = Callable[..., Store]
@@ -72,13 +72,13 @@ def key_bytes(folder: Path) -> list[bytes]:
     master = [bytes.fromhex((folder / "master.key").read_text())]
     vault = Keyring(folder / "keys.db", lambda: master, sqlite3.connect, lambda: NOW).vault()
     vault.begin()
-    from receiver.store.vault import _unwrapped
+    from receiver.store.sealing import unwrap
 
     with closing(sqlite3.connect(folder / "keys.db")) as connection:
         rows = connection.execute("SELECT ref, wrapped, biometric FROM subject_key").fetchall()
     for ref, wrapped, biometric in rows:
-        found.append(_unwrapped(vault._wrapping, wrapped, b"subject key" + ref))
-        found.append(_unwrapped(vault._wrapping, biometric, b"biometric key" + ref))
+        found.append(unwrap(vault._wrapping, wrapped, b"subject key" + ref))
+        found.append(unwrap(vault._wrapping, biometric, b"biometric key" + ref))
     vault.close()
     assert refs
     return found
@@ -314,6 +314,26 @@ def test_a_reader_that_does_not_let_go_is_told_of(store: Store, monkeypatch: pyt
     assert store.scrub(5)
 
 
+def test_deliveries_wait_while_the_logs_are_cut_and_none_is_turned_away(store: Store, reopen: Open) -> None:
+    """Each is of a new person, so that keys are written too; one store cuts, and another takes in."""
+    other, ended = reopen(), threading.Event()
+    tries: list[bool] = []
+
+    def cut() -> None:
+        while not ended.is_set():
+            tries.append(store.scrub(0.0))
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    try:
+        for number in range(100):
+            put(other, new_event(f"ses-{number}", subject=f"person-{number}"))
+    finally:
+        ended.set()
+        cutting.join()
+    assert any(tries)
+
+
 @pytest.fixture
 def killed(data_dir: Path) -> Callable[[str], None]:
     """Erases in a process of its own that is killed in the middle: after what the argument names."""
@@ -343,8 +363,7 @@ def test_kill_9_leaves_a_whole_person_or_none(
     assert (event["raw"] is None, whole is None, len(entries)) == ((True, True, 1) if gone else (False, False, 0))
     assert find(store, Wanted(SUBJECT, None)).personal is not gone
     if gone:
-        assert store.scrub(5)
-        assert traces(data_dir, SUBJECT, NAME, *SESSIONS, *keys) == []
+        assert traces(data_dir, SUBJECT, NAME, *SESSIONS, *keys) == [], "opening has cut the logs of the files too"
         with closing(sqlite3.connect(data_dir / "keys.db")) as connection:
             assert connection.execute("SELECT count(*) FROM erasure WHERE open").fetchone() == (0,)
 
@@ -378,8 +397,7 @@ def _as_before(folder: Path, new: Any) -> None:
 
     vault = Keyring(folder / "keys.db", lambda: master, connect, lambda: NOW).vault()
     vault.begin()
-    key = vault.find(new.subject)
-    assert key is not None
+    key = vault.of_subject(new.subject)
     kept = {"document": new.event.document, "subject": new.subject, "dedupe_key": "k", "action": None, "result": None}
     row = (
         key.seal(new.body, body_place(new.event_id)),

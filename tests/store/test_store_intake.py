@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from receiver.contract import SESSION_STATUSES, JsonObject, PlannedAction
+from receiver.contract import FEATURE_STATUSES, SESSION_STATUSES, JsonObject, PlannedAction
 from receiver.erasing import Wanted, erase, find
 from receiver.errors import NotFound
-from receiver.policy.lint.words import FEATURE_STATUSES, KNOWN_EVENTS
+from receiver.policy.lint.words import KNOWN_EVENTS
 from receiver.store.port import Store, Transaction
 from receiver.store.sqlite.clear import in_clear
 from receiver.vendors.tags import KNOWN_TAGS

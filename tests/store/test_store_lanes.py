@@ -10,7 +10,8 @@ import pytest
 
 from receiver.contract import LabelSession, OpenReview
 from receiver.errors import Conflict, NotFound
-from receiver.store.port import Claim, Store
+from receiver.store.port import Store
+from receiver.store.shapes import Claim
 from tests.support.store_samples import NOW, claim_all, ending, new_event, planned, put, settle
 
 
@@ -105,6 +106,56 @@ def test_what_waits_to_be_retried_holds_its_lane_until_it_is_due(store: Store) -
         "reason": "busy",
     }
     assert (attempts[1]["n"], attempts[1]["outcome"]) == (2, None)
+
+
+def _ran(store: Store, at: int) -> list[str]:
+    """What may be claimed then, each done at once."""
+    ran = []
+    while claims := claim_all(store, at):
+        for claim in claims:
+            ran.append(claim.action_id)
+            assert settle(store, claim, ending())
+    return ran
+
+
+def test_what_waits_for_one_vendor_holds_up_no_other(store: Store) -> None:
+    """A vendor that is away for hours must not keep a face off another's blocklist."""
+    asked, told, later = put(
+        store, new_event(), planned(needs="verifik"), planned(needs="didit"), planned(needs="verifik")
+    )
+    settle(store, _one_claim(store), ending("waiting_retry", due=NOW + 36_000_000, reason="parked"))
+    more = put(store, new_event(), planned(needs="didit"), planned(needs=""))
+    assert _ran(store, NOW + 1000) == [told, *more]
+    assert _ran(store, NOW + 36_000_000) == [asked, later]
+
+
+def test_what_is_planned_behind_one_that_waits_keeps_its_order(store: Store) -> None:
+    """I3: of one vendor none overtakes another, and of other vendors only what need not wait for its own elders."""
+    put(store, new_event(), planned(needs="verifik"))
+    settle(store, _one_claim(store), ending("waiting_retry", due=NOW + 1000, reason="busy"))
+    first, second = put(store, new_event(), planned(needs="didit"), planned(needs="kwikid"))
+    put(store, new_event(), planned(needs="verifik"))
+    claim = _one_claim(store)
+    assert claim.action_id == first
+    assert claim_all(store, NOW + 999) == []  # while it runs, nobody goes ahead
+    settle(store, claim, ending("waiting_retry", due=NOW + 2000, reason="busy"))
+    assert _ran(store, NOW + 999) == [second]
+
+
+def test_two_that_waited_may_run_at_the_same_time_and_nobody_beside_them(store: Store) -> None:
+    put(store, new_event(), planned(needs="verifik"), planned(needs="didit"), planned(needs="kwikid"))
+    settle(store, _one_claim(store), ending("waiting_retry", due=NOW + 1000, reason="busy"))
+    settle(store, _one_claim(store), ending("waiting_retry", due=NOW + 1000, reason="busy"))
+    (last,) = claim_all(store, NOW + 999)
+    assert claim_all(store, NOW + 999) == []
+    both = claim_all(store, NOW + 1000)
+    assert len(both) == 2
+    (added,) = put(store, new_event(), planned(needs="notify.fraud"))
+    for claim in (last, both[0]):
+        settle(store, claim, ending())
+        assert claim_all(store, NOW + 1000) == []
+    settle(store, both[1], ending())
+    assert _one_claim(store, NOW + 1000).action_id == added
 
 
 def test_without_a_due_time_a_retry_is_due_at_once(store: Store) -> None:

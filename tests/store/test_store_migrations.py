@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from receiver.errors import ConfigurationError
-from receiver.store.sqlite.migrate import migrate, shipped, statements
+from receiver.store.sqlite.migrate import migrate
+from receiver.store.sqlite.scripts import shipped, statements
 from receiver.store.sqlite.store import open_store
 from tests.support.store_samples import NOW, new_event, put
 

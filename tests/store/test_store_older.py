@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +73,32 @@ def test_what_it_holds_can_be_searched_counted_and_erased(folder: Path, said: di
     after = run("audit", "search", f"session:{session_id}", "--json", cwd=folder.parent)
     assert json.loads(after.stdout)["items"] == []
     assert run("audit", "verify", cwd=folder.parent).returncode == 0
+
+
+def test_before_it_is_brought_up_to_date_verify_says_what_to_do(folder: Path, said: dict[str, Any]) -> None:
+    write_configuration(folder.parent)
+    done = run("audit", "verify", cwd=folder.parent)
+    assert done.returncode == 2
+    assert "made by an older Hookwarden" in done.stderr
+    assert "hookwarden events list" in done.stderr
+
+
+def test_once_any_command_has_brought_it_up_to_date_it_is_signed(folder: Path, said: dict[str, Any]) -> None:
+    write_configuration(folder.parent)
+    assert run("events", "list", cwd=folder.parent).returncode == 0
+    done = run("audit", "verify", cwd=folder.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"of {said['entries']} entries" in done.stdout
+
+
+def test_a_record_of_a_newer_program_is_not_called_damaged(folder: Path, said: dict[str, Any]) -> None:
+    write_configuration(folder.parent)
+    opened(folder).close()
+    with closing(sqlite3.connect(folder / "hookwarden.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+            " SELECT migration_set, '9999_later', applied_at FROM _sqlite_migrations LIMIT 1"
+        )
+    done = run("audit", "verify", cwd=folder.parent)
+    assert done.returncode == 2
+    assert "made by a newer Hookwarden" in done.stderr

@@ -16,7 +16,8 @@ from receiver.policy.rules import Policy
 from receiver.policy.simulate import simulate
 from receiver.record import Arrival, Recorder
 from receiver.store.past import CHUNK, past_events
-from receiver.store.port import Claim, Store
+from receiver.store.port import Store
+from receiver.store.shapes import Claim
 from tests.support.policies import event_of, policy_from
 from tests.support.store_samples import NOW, claim_all, ending, settle
 

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from receiver.contract import JsonObject, OpenReview, RuleTrace
-from receiver.store.port import Page, Reader, Reject, Store
+from receiver.store.port import Store
+from receiver.store.reader import Reader
+from receiver.store.shapes import Page, Reject
 from tests.support.store_samples import (
     NAME,
     NOW,

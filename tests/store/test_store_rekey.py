@@ -123,24 +123,29 @@ def test_where_the_key_is_given_others_are_told_to_restart(reopen: Open, data_di
     assert name_in(reopen(master_key=b"b" * 32), ids[0]) == NAME
 
 
+@pytest.mark.parametrize("options", [(), ("--all",)])
 @pytest.mark.parametrize(("after", "changed"), [("stage", False), ("keys", True), ("main", True)])
-def test_kill_9_leaves_one_key_that_fits(reopen: Open, data_dir: Path, after: str, changed: bool) -> None:
+def test_kill_9_leaves_one_key_that_fits(
+    reopen: Open, data_dir: Path, after: str, changed: bool, options: tuple[str, ...]
+) -> None:
     store = reopen()
     ids, key = filled(store), (data_dir / "master.key").read_text()
-    before = locked_by_the_master_key(data_dir)
+    before, persons = locked_by_the_master_key(data_dir), wrapped(data_dir)
     store.close()
-    command = [sys.executable, "-m", "tests.support.rekeying_killed", str(data_dir), after]
+    command = [sys.executable, "-m", "tests.support.rekeying_killed", str(data_dir), after, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -9, done.stderr
     store = reopen()
     assert [name_in(store, event_id) for event_id in ids] == [NAME] * 5
     assert (locked_by_the_master_key(data_dir) != before) is changed
     assert ((data_dir / "master.key").read_text() != key) is changed
+    assert (not set(persons) & set(wrapped(data_dir))) is (changed and "--all" in options), "all of them, or none"
     store.rekey(None, "cli:ana")
     assert name_in(reopen(), ids[4]) == NAME
     with store.read() as reader:
         keys = [entry for entry in reader.audit().items if entry["kind"] == "key"]
     assert len(keys) >= (2 if changed else 1)
+    assert {entry["outcome"] for entry in keys} == {"rotated"}
 
 
 def test_the_signing_key_is_noted_once(store: Store) -> None:

@@ -236,6 +236,19 @@ def test_a_forecast_says_what_would_go_and_drops_nothing(store: Store) -> None:
     assert leaves(store) == before
 
 
+def test_a_forecast_names_what_is_passed_over_and_not_again_what_is_gone(store: Store) -> None:
+    fill(store, 5, OLD)
+    ref = find(store, Wanted("person-old-1", None)).ref
+    assert ref is not None
+    store.submit(lambda tx: tx.hold(ref, "cli:ana", NOW, "court")).result()
+    limits = Limits(LINE, LINE, None)
+    for events in (4, 0):
+        said = [(row["events"], row["kept_events"]) for row in forecast(store, limits, "cli:ana", NOW)]
+        assert said == [(events, 1), (events, 1)]
+        done = prune(store, limits, "cli:ana", clock)
+        assert [row["kept_events"] for row in done] == [1, 1]
+
+
 def test_zero_keeps(store: Store) -> None:
     assert Limits.of(RetentionSettings(), NOW) == Limits(None, None, None)
     settings = RetentionSettings.model_validate({"blob.biometric": "90d", "entry": "7y"})

@@ -16,10 +16,10 @@ import pytest
 
 from receiver.contract import OpenReview
 from receiver.errors import ConfigurationError, StoreUnavailable
+from receiver.store.keyring import Keyring
 from receiver.store.master import make
 from receiver.store.port import Store
 from receiver.store.sqlite.connect import connect_keys
-from receiver.store.vault import Keyring
 from tests.support.store_samples import LINK, NAME, NOW, SUBJECT, claim_all, ending, new_event, planned, put, settle
 
 Open = Callable[..., Store]
@@ -124,8 +124,8 @@ def _erase_all(data_dir: Path) -> None:
     connection.close()
 
 
-def test_what_was_erased_reads_as_null_with_a_mark(store: Store, data_dir: Path) -> None:
-    """Also at once in a process that had the key in use."""
+def test_what_has_no_key_any_more_reads_as_null_with_a_mark(store: Store, data_dir: Path) -> None:
+    """Also at once in a process that had the key in use. No entry says that it was erased, so neither does this."""
     event_id = _busy_life(store)
     _erase_all(data_dir)
     with store.read() as reader:
@@ -133,16 +133,17 @@ def test_what_was_erased_reads_as_null_with_a_mark(store: Store, data_dir: Path)
         session: Any = reader.session("ses-1")
         (review,) = reader.reviews().items
         assert reader.audit_count("session:ses-1") == 8
-    assert (event["event"], event["raw"], event["erased"]) == (None, None, True)
-    assert (event["decision"]["rules"], event["decision"]["erased"], event["decision"]["outcome"]) == (
+    assert (event["event"], event["raw"], event["unreadable"]) == (None, None, True)
+    assert (event["decision"]["rules"], event["decision"]["unreadable"], event["decision"]["outcome"]) == (
         [],
         True,
         "decided",
     )
     assert event["decision"]["policy"]["name"] == "face"
-    assert [(each["params"], each["erased"], each["result"]) for each in session["actions"]] == 2 * [(None, True, None)]
+    actions = [(each["params"], each["unreadable"], each["result"]) for each in session["actions"]]
+    assert actions == 2 * [(None, True, None)]
     assert session["actions"][1]["deeds"][0]["reason"] is None
-    assert (review["reason"], review["note"], review["erased"]) == (None, None, True)
+    assert (review["reason"], review["note"], review["unreadable"]) == (None, None, True)
 
 
 def test_life_goes_on_after_an_erasure(store: Store, data_dir: Path) -> None:
@@ -166,7 +167,9 @@ def test_life_goes_on_after_an_erasure(store: Store, data_dir: Path) -> None:
         assert claim_all(store, NOW + 100) == []
     with store.read() as reader:
         assert {item["state"] for item in reader.actions().items} == {"failed"}
-        assert {item["reason"] for item in reader.actions().items} == {"the person's data was erased"}
+        assert {item["reason"] for item in reader.actions().items} == {
+            "the person's data cannot be read, and was not erased: see `hookwarden audit verify`"
+        }
         assert reader.audit_count("kind:redelivery") == 0
         (review,) = reader.reviews().items
     store.submit(lambda tx: tx.resolve_review(str(review["review_id"]), "ops", NOW, "moot", "n")).result()

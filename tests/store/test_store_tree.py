@@ -22,8 +22,9 @@ from receiver.audit.verify import verify
 from receiver.errors import ConfigurationError
 from receiver.store.port import Transaction
 from receiver.store.sqlite.evidence import EvidenceFile
-from receiver.store.sqlite.migrate import migrate, shipped
+from receiver.store.sqlite.migrate import migrate
 from receiver.store.sqlite.notary import MS_PER_HOUR, Notary
+from receiver.store.sqlite.scripts import shipped
 from receiver.store.sqlite.store import SqliteStore, open_store
 from tests.support.store_samples import NOW, new_event, put
 

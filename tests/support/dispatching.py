@@ -29,7 +29,9 @@ from receiver.dispatch.dispatcher import Dispatcher, Observation
 from receiver.dispatch.settle import OnDone
 from receiver.dispatch.verdict import RetryRules
 from receiver.ids import new_id
-from receiver.store.port import Claim, NewEvent, Reader, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.reader import Reader
+from receiver.store.shapes import Claim, NewEvent
 
 T = TypeVar("T")
 
@@ -57,9 +59,9 @@ def spec(name: str, **more: Any) -> ActionSpec:
     return ActionSpec(name=name, params=AnyParams, description="An invented action.", **more)
 
 
-def document(session_id: str | None) -> EventDocument:
+def document(session_id: str | None, **changes: Any) -> EventDocument:
     """A normalised event of that session in which nothing was found."""
-    return EventDocument(
+    found = EventDocument(
         source="didit",
         vendor="didit",
         vendor_event_id=None,
@@ -88,27 +90,31 @@ def document(session_id: str | None) -> EventDocument:
         stale=False,
         echo=False,
     )
+    found.update(changes)  # type: ignore[typeddict-item]  # by keyword
+    return found
 
 
-def planned(name: str, once: str = "event", **params: Any) -> PlannedAction:
+def planned(name: str, once: str = "event", needs: str = "", **params: Any) -> PlannedAction:
     """One call that an invented rule asks for."""
-    return PlannedAction(name, "invented-rule", params, once="session" if once == "session" else "event")
+    return PlannedAction(name, "invented-rule", params, once="session" if once == "session" else "event", needs=needs)
 
 
-def plan(tx: Transaction, at: int, session_id: str | None, *actions: PlannedAction) -> list[str]:
+def plan(tx: Transaction, at: int, session_id: str | None, *actions: PlannedAction, **changes: Any) -> list[str]:
     """A job: an event of that session and what it calls for. Gives the identifiers of the actions."""
     event_id = new_id("evt", at)
     lane = f"didit:{session_id}" if session_id else event_id
-    event = Event(document(session_id), {"invented": True}, None, event_id)
+    event = Event(document(session_id, **changes), {"invented": True}, None, event_id)
     tx.add_event(NewEvent(event_id, None, event, lane, session_id or event_id, at, BODY, None))
     policy = PolicyRef("invented", "0" * 64, "enforce")
     tx.add_decision(event_id, Decision("decided", policy, None, (), actions), at)
     return tx.add_actions(event_id, actions, at)
 
 
-def planning(store: Store, clock: Callable[[], int], session_id: str | None, *actions: PlannedAction) -> list[str]:
+def planning(
+    store: Store, clock: Callable[[], int], session_id: str | None, *actions: PlannedAction, **changes: Any
+) -> list[str]:
     """Plan and wait for the commit."""
-    return store.submit(lambda tx: plan(tx, clock(), session_id, *actions)).result(30)
+    return store.submit(lambda tx: plan(tx, clock(), session_id, *actions, **changes)).result(30)
 
 
 def action(store: Store, action_id: str) -> dict[str, Any]:
@@ -202,9 +208,9 @@ class Yard:
     clock: Clock
     told: Told = field(default_factory=Told)
 
-    def plan(self, session_id: str | None, *actions: PlannedAction) -> list[str]:
-        """Plan and wait for the commit."""
-        return planning(self.store, self.clock, session_id, *actions)
+    def plan(self, session_id: str | None, *actions: PlannedAction, **changes: Any) -> list[str]:
+        """Plan and wait for the commit; `changes` are of the event."""
+        return planning(self.store, self.clock, session_id, *actions, **changes)
 
     def action(self, action_id: str) -> dict[str, Any]:
         """The action as the API shows it."""

@@ -24,6 +24,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def just_now() -> str:
+    """A time for `--before` that is past, and later than all that was done before the call."""
+    begun = int(time.time())
+    while int(time.time()) == begun:
+        time.sleep(0.05)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun + 1))
+
+
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(

@@ -1,8 +1,9 @@
 """Replaces the master key and dies of SIGKILL in the middle. Run by tests as
 
-python -m tests.support.rekeying_killed FOLDER stage|keys|main
+python -m tests.support.rekeying_killed FOLDER stage|keys|main [--all]
 
-stage: the new key lies beside the old one; keys: keys.db is committed; main: the main database is too.
+stage: the new key lies beside the old one; keys: keys.db is committed; main: the main database is too. Where FOLDER has
+a config.yaml, the command line does it, else the store of that data folder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from receiver.cli.main import main as command_line
 from receiver.store.master import MasterFile
 from receiver.store.sqlite.store import open_store
 from receiver.store.vault import Vault
@@ -23,9 +25,10 @@ def _die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder: str, after: str) -> None:
+def main(folder: str, after: str, *options: str) -> None:
     """Replace the key, and die."""
-    store = open_store(Path(folder), clock=lambda: NOW)
+    settings = Path(folder) / "config.yaml"
+    store = None if settings.exists() else open_store(Path(folder), clock=lambda: NOW)
     commit = Vault.commit
 
     def commit_and_die(vault: Vault) -> None:
@@ -38,7 +41,10 @@ def main(folder: str, after: str) -> None:
         Vault.commit = commit_and_die  # type: ignore[method-assign, assignment]  # likewise
     else:
         MasterFile.swap = _die  # type: ignore[method-assign, assignment]  # likewise
-    store.rekey(None, "cli:ana")
+    if store is None:
+        command_line(["audit", "rekey", "--config", str(settings), *options])
+    else:
+        store.rekey(None, "cli:ana", whole="--all" in options)
 
 
 if __name__ == "__main__":

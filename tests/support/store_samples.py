@@ -23,7 +23,8 @@ from receiver.contract import (
     Verified,
 )
 from receiver.ids import new_id
-from receiver.store.port import Claim, Ending, NewEvent, Store, Transaction
+from receiver.store.port import Store, Transaction
+from receiver.store.shapes import Claim, Ending, NewEvent
 
 NOW = 1_795_000_000_000  # Unix ms: November 2026
 LINK = "https://images.example.invalid/selfie.jpg?signature=Zm9yZ2VkLWxpbmstYnl0ZXM"

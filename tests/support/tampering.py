@@ -81,7 +81,9 @@ def notes_in(path: Path) -> list[str]:
         return [note for _, note in placed(file)]
 
 
-def verified(folder: Path, key: Verifier, *kept: str, since: Known | None = None, quick: bool = False) -> Verdict:
+def verified(
+    folder: Path, key: Verifier, *kept: str, since: Known | None = None, quick: bool = False, file: bool = False
+) -> Verdict:
     """Verify a data folder with everything in it."""
     evidence = EvidenceFile(folder)
     journal = [Kept(f"checkpoints.log, note {n}", note) for n, note in enumerate(notes_in(folder / "checkpoints.log"))]
@@ -93,6 +95,7 @@ def verified(folder: Path, key: Verifier, *kept: str, since: Known | None = None
             kept=[Kept("kept elsewhere", note) for note in kept],
             since=since,
             quick=quick,
+            file=file,
         )
     finally:
         evidence.close()

@@ -198,6 +198,13 @@ def test_envelopes(name: str, event_type: str, status: str, session_id: str) -> 
     assert (event["type"], event["status"], event["session_id"]) == (event_type, status, session_id)
 
 
+@pytest.mark.parametrize("status", ["KYC Expired", "Kyc Expired", "approved", "Passed"])
+def test_a_status_that_is_spelt_otherwise_stays_as_it_is(status: str) -> None:
+    """Nothing is taken for Approved that does not say so to the letter."""
+    event = normalise("didit", {"webhook_type": "status.updated", "session_id": "s-1", "status": status})
+    assert event.document["status"] == status
+
+
 @pytest.mark.parametrize("name", ["v3_resubmitted", "v3_no_decision", "console_test", "entity_flat", "entity_wrapped"])
 def test_what_was_not_sent_is_null_or_empty(name: str) -> None:
     event = document(name)

@@ -121,13 +121,17 @@ def test_readers_see_no_link_that_opens_an_image(receiver: Receiver) -> None:
     ("role", "status"), [("reader", 403), ("pii_reader", 200), ("analyst", 200), ("operator", 200)]
 )
 def test_an_explanation_is_for_who_may_see_values_and_is_recorded(receiver: Receiver, role: str, status: int) -> None:
-    session = session_of(receiver, sent(receiver, status="Approved"))
+    event_id = sent(receiver, status="Approved")
+    session = session_of(receiver, event_id)
     answer = receiver.api(f"/api/sessions/{session}/explanation", role)
     assert answer.status_code == status
     found = entries(receiver, f"kind:access session:{session}")
-    assert [(each["actor"], each["content"]["facts"]) for each in found] == (
-        [(f"token:{role}", {"what": "explanation"})] if status == 200 else []
+    facts = {"what": "explanation", "newest_event": event_id}
+    assert [(each["actor"], each["content"]["facts"], each["session_id"]) for each in found] == (
+        [(f"token:{role}", facts, session)] if status == 200 else []
     )
+    listed = receiver.api("/api/audit", "reader", params={"q": "kind:access", "limit": 1}).json()["items"]
+    assert status != 200 or listed[0]["session_id"] == session
 
 
 def test_what_is_not_there_leaves_no_entry(receiver: Receiver) -> None:

@@ -20,7 +20,7 @@ from receiver.policy.expressions.faults import BudgetExceeded, ExpressionError, 
 from receiver.policy.expressions.generated import generate
 from receiver.policy.expressions.operators import Run, Slots, frame, slot_of
 from receiver.policy.expressions.parser import MAX_DEPTH, MAX_LENGTH, parse
-from receiver.policy.expressions.reads import Read, reads
+from receiver.policy.expressions.reads import Read, reads, value_below
 from receiver.policy.expressions.shapes import Kind, ListOf, Shape, shape_of
 from receiver.policy.expressions.syntax import MAX_MACRO_NESTING, Binary, Node, walk
 from receiver.policy.expressions.values import MAX_LIST, MAX_STRING, UNDECIDED, Budget, Undecided, weight
@@ -109,7 +109,7 @@ class Expression:
         there: dict[str, JsonValue] = {}
         missing: list[str] = []
         for read, slot in self._places:
-            value = read.below(slots[slot])
+            value = value_below(slots[slot], read.steps)
             if value is None:
                 missing.append(read.text)
             else:

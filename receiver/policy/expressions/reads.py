@@ -23,17 +23,18 @@ class Read:
     root: str
     steps: tuple[str | int, ...]
 
-    def below(self, root: Value) -> JsonValue:
-        """What stands there, given what stands at the root; None if nothing does."""
-        current: Any = root
-        for step in self.steps:
-            if isinstance(step, str) and isinstance(current, dict):
-                current = current.get(step)
-            elif isinstance(step, int) and isinstance(current, list) and 0 <= step < len(current):
-                current = current[step]
-            else:
-                return None
-        return None if current is UNDECIDED else current
+
+def value_below(root: Value, steps: Sequence[str | int]) -> JsonValue:
+    """What stands at the end of the steps, given what stands at the root; None if nothing does."""
+    current: Any = root
+    for step in steps:
+        if isinstance(step, str) and isinstance(current, dict):
+            current = current.get(step)
+        elif isinstance(step, int) and isinstance(current, list) and 0 <= step < len(current):
+            current = current[step]
+        else:
+            return None
+    return None if current is UNDECIDED else current
 
 
 def reads(node: Node) -> tuple[Read, ...]:

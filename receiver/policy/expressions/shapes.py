@@ -9,7 +9,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 
 class Kind(Enum):
@@ -60,4 +60,6 @@ def _shape(hint: Any) -> Shape | None:
         return shape_of(hint)
     if get_origin(hint) is list:
         return ListOf(_shape(get_args(hint)[0]))
+    if get_origin(hint) is Literal and all(isinstance(word, str) for word in get_args(hint)):
+        return Kind.STRING
     return _PLAIN.get(hint) if isinstance(hint, type) else None

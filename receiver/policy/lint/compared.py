@@ -90,6 +90,9 @@ def _with_path(
 
 
 def _path(node: Node, bound: Mapping[str, str]) -> str | None:
+    """The path, also of `path ?? default`."""
+    if isinstance(node, Binary) and node.operator == "??":
+        node = node.left
     found = as_path(node)
     if found is None:
         return None

@@ -16,6 +16,7 @@ from receiver.policy.lint.evidence import warn_of_weak_evidence
 from receiver.policy.lint.forms import warn_of_forms
 from receiver.policy.lint.placed import Placed, Source, TagFacts, warn_inside, whole
 from receiver.policy.lint.reach import warn_of_unreached
+from receiver.policy.lint.results import Results
 from receiver.policy.lint.sent import warn_of_uncalled, warn_of_what_is_sent
 from receiver.policy.lint.statuses import warn_of_statuses
 from receiver.policy.lint.words import Words
@@ -26,8 +27,13 @@ _OF_RESULTS = frozenset({"result", "action"})  # names that only events about an
 
 
 def lint_document(findings: Findings) -> None:
-    """Warnings that need no meaning: words that other YAML readers take for booleans."""
+    """Warnings that need no meaning: words that other YAML readers take for booleans. Where such a word is an error,
+    that says what to write.
+    """
+    wrong = {(problem.line, problem.column) for problem in findings.problems if problem.severity == "error"}
     for word, (line, column) in findings.document.legacy_booleans():
+        if (line, column) in wrong:
+            continue
         said = f'{word} is text here, but other YAML readers take it for true or false: write "{word}"'
         findings.problems.append(Problem(findings.document.path, line, column, "warning", codes.LEGACY_BOOLEAN, said))
 
@@ -38,7 +44,7 @@ def lint_policy(
     """Warnings about rules, alone and together. Of rules with an error, only single words are looked at: an error puts
     a part of the rule aside, and what is left would look odd because of it.
     """
-    words = Words(known_tags)
+    words, results = Words(known_tags), Results(actions, known_tags)
     sound: list[Placed] = []
     for source in sources:
         kept, absence, contradictions = whole(source), Absence(), Contradictions(source)
@@ -46,11 +52,12 @@ def lint_policy(
         warn_of_forms(source)
         for each in source.placed:
             words.warn_of_rule(source, each)
+            results.warn_of_rule(source, each)
         for each in kept:
             contradictions.warn_of_rule(each)
             warn_of_absence(each, absence)
             warn_of_weak_evidence(each, known_tags, actions)
-            warn_of_what_is_sent(each)
+            warn_of_what_is_sent(each, actions)
             _warn_of_emptiness(each)
             _warn_of_other_events(each)
         _warn_of_no_examples(source)

@@ -1,29 +1,36 @@
-"""What the actions of rules send: text that looks like a template, statuses that compete, results that never come."""
+"""What the actions of rules send: text that looks like a template, scores written as shares, statuses that compete,
+results that never come.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from receiver.contract import RESULT_PREFIX, JsonValue
+from pydantic.fields import FieldInfo
+
+from receiver.contract import RESULT_PREFIX, ActionSpec, JsonValue, Range
 from receiver.policy import codes
 from receiver.policy.document import PUT_ASIDE
 from receiver.policy.findings import original
+from receiver.policy.lint.forms import PERCENT, odd_number
 from receiver.policy.lint.placed import Placed, Source
 from receiver.policy.lint.statuses import statuses
+from receiver.policy.template import Constant
 from receiver.yamltext import Path
 
 _ALMOST = re.compile(r"(?<!\{)\$?\{\s*(?:event|raw|result|action|lists)[.\[][^{}]*\}(?!\})")
 _ALWAYS_CALLED = "review"  # undecided rules open cases as well
 
 
-def warn_of_what_is_sent(each: Placed) -> None:
+def warn_of_what_is_sent(each: Placed, actions: Mapping[str, ActionSpec]) -> None:
     """In the actions of one rule."""
     for position, step in enumerate(each.written.then):
         for where, text in _texts((*each.where, "then", position), step.named):
             if almost := _ALMOST.search(text):
                 said = f"{almost[0]} is sent as it is: a template is written {{{{ {almost[0].strip('${} ')} }}}}"
                 each.findings.warning(where, codes.SENT_AS_IT_IS, said)
+    _warn_of_shares(each, actions)
     _warn_of_two_statuses(each)
 
 
@@ -54,6 +61,24 @@ def _texts(where: Path, value: JsonValue) -> Iterator[tuple[Path, str]]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _texts((*where, index), inner)
+
+
+def _warn_of_shares(each: Placed, actions: Mapping[str, ActionSpec]) -> None:
+    """Parameters that go from 0 to 100, given as 0.7: the model takes it, and nothing is ever under it."""
+    for position, step in enumerate(each.rule.actions):
+        fields = actions[step.name].params.model_fields
+        for key, template in step.params.items():
+            if not isinstance(template, Constant) or key not in fields or _range_of(fields[key]) != PERCENT:
+                continue
+            said = odd_number(f"`{key}`", template.value, PERCENT)
+            if said:
+                each.findings.warning((*each.where, "then", position, step.name, key), codes.SCORE_RANGE, said)
+
+
+def _range_of(field: FieldInfo) -> Range | None:
+    low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
+    high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
+    return None if low is None or high is None else Range(low, high)
 
 
 def _warn_of_two_statuses(each: Placed) -> None:

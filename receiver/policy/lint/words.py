@@ -8,14 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
-from receiver.contract import RESULT_PREFIX, SESSION_STATUSES
+from receiver.contract import FEATURE_STATUSES, RESULT_PREFIX, SESSION_STATUSES, SEVERITIES
 from receiver.policy import codes
 from receiver.policy.document import DEFAULT_EVENTS
 from receiver.policy.findings import original
 from receiver.policy.formula import Formula
 from receiver.policy.lint.placed import Placed, Source, warn_inside
+from receiver.policy.lint.vocabulary import Vocabulary
 from receiver.yamltext import Path
 
 # what vendors are known to send (Didit's webhook documentation, "Event types"); others pass and can be matched
@@ -23,30 +23,19 @@ KNOWN_EVENTS = """
 status.updated data.updated user.status.updated user.data.updated business.status.updated business.data.updated
 activity.created transaction.created transaction.status.updated travel_rule.status.updated unknown
 """.split()
-# of single features, where those of sessions stand in the contract; case matters
-FEATURE_STATUSES = ("Not Started", "Not Finished", "Approved", "Declined", "In Review", "Expired")
-SEVERITIES = ("information", "warning", "error")
 # statuses of users and transactions are other words, so statuses are looked at in rules about sessions only
 _OF_SESSIONS = frozenset(DEFAULT_EVENTS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Vocabulary:
-    noun: str
-    known: Collection[str]
-    code: str
-    alike: float  # how much an unknown word must resemble a known one, from 0 to 1
-
-
 class Words:
-    """The vocabularies, and what was found to resemble what: comparing is slow, and policies repeat their words."""
+    """The vocabularies of events."""
 
     def __init__(self, known_tags: Collection[str]) -> None:
-        self._tags = _Vocabulary("tag", known_tags, codes.RESEMBLING_TAG, 0.8)
-        self._statuses = _Vocabulary("status", SESSION_STATUSES, codes.RESEMBLING_WORD, 0.7)
-        feature = _Vocabulary("status of a check", FEATURE_STATUSES, codes.RESEMBLING_WORD, 0.7)
-        severity = _Vocabulary("severity", SEVERITIES, codes.RESEMBLING_WORD, 0.5)
-        self._by_path: Mapping[str, _Vocabulary] = {
+        self._tags = Vocabulary("tag", known_tags)
+        self._statuses = Vocabulary("status", SESSION_STATUSES)
+        feature = Vocabulary("status of a check", FEATURE_STATUSES)
+        severity = Vocabulary("severity", SEVERITIES)
+        self._by_path: Mapping[str, Vocabulary] = {
             "event.tags[]": self._tags,
             "event.warnings[].tag": self._tags,
             "event.warnings[].severity": severity,
@@ -56,14 +45,12 @@ class Words:
             "event.liveness.status": feature,
             "event.face_match.status": feature,
         }
-        self._resembled: dict[tuple[str, str], str | None] = {}
 
     def warn_of_document(self, source: Source) -> None:
         """Words in `status_order` and in `let`."""
         for position, status in enumerate(source.model.status_order or ()):
-            close = self._close(self._statuses, status)
-            if close:
-                said = f"unknown status {status!r}; did you mean {close!r}?"
+            said = self._statuses.objection(status)
+            if said:
                 source.findings.warning(("status_order", position), codes.RESEMBLING_WORD, said)
         for name, let in source.lets.items():
             self._warn_of_formula(source, ("let", name), let.formula, of_sessions=True)
@@ -83,8 +70,8 @@ class Words:
         if re.search(r"[\s,]", tag):
             said = f"{tag!r} is one tag: put a comma between two, outside of quotes"
             each.findings.warning(where, codes.RESEMBLING_TAG, said)
-        elif close := self._close(self._tags, tag):
-            each.findings.warning(where, codes.RESEMBLING_TAG, f"unknown tag {tag!r}; did you mean {close!r}?")
+        elif objection := self._tags.objection(tag):
+            each.findings.warning(where, codes.RESEMBLING_TAG, objection)
 
     def _warn_of_formula(self, source: Source, where: Path, formula: Formula, *, of_sessions: bool) -> None:
         expression = formula.expression
@@ -94,20 +81,9 @@ class Words:
             words = self._by_path.get(path)
             if words is None or not isinstance(literal.value, str) or (words is self._statuses and not of_sessions):
                 continue
-            close = self._close(words, literal.value)
-            if close:
-                said = f"unknown {words.noun} {literal.value!r}; did you mean {close!r}?"
+            said = words.objection(literal.value)
+            if said:
                 warn_inside(source.findings, where, formula, place, words.code, said)
-
-    def _close(self, words: _Vocabulary, word: str) -> str | None:
-        """The known word that an unknown one resembles."""
-        if word in words.known:
-            return None
-        if (words.noun, word) not in self._resembled:
-            folded = {known.lower(): known for known in words.known}
-            close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=words.alike)
-            self._resembled[words.noun, word] = folded[close[0]] if close else None
-        return self._resembled[words.noun, word]
 
 
 def _tags(each: Placed) -> Iterator[tuple[Path, str]]:

@@ -9,52 +9,72 @@ asked for once, of the whole tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from receiver.store.sqlite.words import is_identifier
 
 _RANGE = "x.idx >= ?1 AND x.idx < ?2"
-_VALID = "CASE WHEN json_valid(CAST(x.leaf AS TEXT)) THEN json_extract(CAST(x.leaf AS TEXT), '$.facts.review_id') END"
+_LEAF = "CASE WHEN json_valid(CAST(x.leaf AS TEXT)) THEN json_extract(CAST(x.leaf AS TEXT), '$.{}') END"
+_ACT, _CASE, _HOLD = map(_LEAF.format, ("facts.act", "facts.review_id", "facts.hold"))
 _OF_ACTION = "y.event_id = e.event_id AND y.action_id = a.action_id AND y.kind IN ('action', 'operator')"
-_OF_EVENT = "FROM entry AS y WHERE y.event_id = e.event_id AND y.kind"
+# What an event has of decisions, actions, cases and deeds.
+_HAS = (
+    "(SELECT count(*) FROM decision WHERE event_n = e.n), (SELECT count(*) FROM action WHERE event_n = e.n),"
+    " (SELECT count(*) FROM review WHERE event_n = e.n), (SELECT count(*) FROM action AS a JOIN deed AS d ON"
+    " d.action_n = a.n WHERE a.event_n = e.n)"
+)
 
-_ROWS: Final = {  # what an entry of a kind repeats, the entry's index first; nulls where there is none
+# What an entry of a kind repeats: the entry's index first, what is sealed last; nulls where there is none.
+_ROWS: Final = {
     "event": (
-        "SELECT x.idx, e.n, e.type, e.status, e.tags, e.source, e.received_at, p.n FROM entry AS x"
+        "SELECT x.idx, e.n, e.type, e.status, e.tags, e.source, e.received_at, p.n, e.session_id, e.event_id,"
+        f" {_HAS}, (SELECT count(*) FROM entry AS y WHERE y.event_id = e.event_id),"
+        " CAST(p.body AS BLOB), CAST(p.document AS BLOB), CAST(p.biometric AS BLOB), e.parent_id, e.subject_ref"
+        " FROM entry AS x"
         f" LEFT JOIN event AS e ON e.event_id = x.event_id LEFT JOIN payload AS p ON p.n = e.n WHERE {_RANGE}"
         " AND x.kind = 'event'"
     ),
     "decision": (
-        "SELECT x.idx, d.n, d.actor, d.outcome, d.policy_sha256, d.status, d.rules_fired, d.rules_shadow"
-        " FROM entry AS x LEFT JOIN event AS e ON e.event_id = x.event_id"
+        "SELECT x.idx, d.n, d.actor, d.outcome, d.policy_sha256, d.status, d.rules_fired, d.rules_shadow,"
+        " CAST(d.document AS BLOB) FROM entry AS x LEFT JOIN event AS e ON e.event_id = x.event_id"
         f" LEFT JOIN decision AS d ON d.event_n = e.n AND d.at = x.at WHERE {_RANGE} AND x.kind = 'decision'"
     ),
     "action": (
         "SELECT x.idx, a.n, a.name, a.rule, a.state, CASE WHEN x.actor = 'engine' THEN"
-        f" (SELECT y.outcome FROM entry AS y WHERE {_OF_ACTION} ORDER BY y.idx DESC LIMIT 1) END, e.event_id FROM entry"
-        " AS x LEFT JOIN action AS a ON a.action_id = x.action_id LEFT JOIN event AS e ON e.n = a.event_n"
-        f" WHERE {_RANGE} AND x.kind = 'action'"
-    ),
-    "attempt": (
-        "SELECT x.idx, t.n, t.outcome, t.http_status, t.spent FROM entry AS x JOIN action AS a USING (action_id)"
-        f" JOIN attempt AS t ON t.action_n = a.n WHERE {_RANGE} AND x.kind = 'action' AND x.actor <> 'engine'"
+        f" (SELECT y.outcome FROM entry AS y WHERE {_OF_ACTION} ORDER BY y.idx DESC LIMIT 1) END, e.event_id,"
+        " t.n, t.outcome, t.http_status, t.spent, CAST(a.params AS BLOB), CAST(t.result AS BLOB) FROM entry AS x"
+        " LEFT JOIN action AS a ON a.action_id = x.action_id LEFT JOIN event AS e ON e.n = a.event_n"
+        f" LEFT JOIN attempt AS t ON t.action_n = a.n AND x.actor <> 'engine' WHERE {_RANGE} AND x.kind = 'action'"
     ),
     "review": (
         "SELECT x.idx, r.n, r.queue, r.state, r.opened_at, r.resolved_by, (SELECT y.actor FROM entry_fact AS f JOIN"
-        " entry AS y ON y.idx = f.idx WHERE f.value = r.review_id AND y.kind = 'operator' AND y.outcome = 'resolved')"
-        f" FROM entry AS x LEFT JOIN review AS r ON r.review_id = {_VALID} WHERE {_RANGE} AND x.kind = 'review'"
+        " entry AS y ON y.idx = f.idx WHERE f.value = r.review_id AND y.kind = 'operator' AND y.outcome = 'resolved'),"
+        f" CAST(r.reason AS BLOB) FROM entry AS x LEFT JOIN review AS r ON r.review_id = {_CASE}"
+        f" WHERE {_RANGE} AND x.kind = 'review'"
     ),
 }
-# How many rows an event has, and how many its entries make: decisions, actions, cases, deeds.
-_FAMILIES = (
-    "SELECT x.idx, (SELECT count(*) FROM decision WHERE event_n = e.n), (SELECT count(*) FROM action WHERE event_n ="
-    " e.n), (SELECT count(*) FROM review WHERE event_n = e.n), (SELECT count(*) FROM action AS a JOIN deed AS d ON"
-    " d.action_n = a.n WHERE a.event_n = e.n),"
+# What entries of other kinds sealed: the kind, the part by its name in the leaf, and how to come to it.
+_SEALED: Final = (
+    ("operator", "note", "r.note", f"JOIN review AS r ON r.review_id = {_CASE}"),
+    ("hold", "reason", "h.reason", f"JOIN hold AS h ON h.n = CAST({_HOLD} AS INTEGER)"),
+    ("erasure", "reason", "r.reason", "JOIN erasure AS r ON r.idx = x.idx"),
+    (
+        "operator",
+        "reason",
+        "d.reason",
+        f"JOIN action AS a USING (action_id) JOIN deed AS d ON d.action_n = a.n AND d.at = x.at AND d.act = {_ACT}",
+    ),
+)
+_BLOB = "SELECT x.idx, CAST({0} AS BLOB) FROM entry AS x {1} WHERE {2} AND x.kind = '{3}' AND {0} IS NOT NULL"
+_BLOBS: Final = tuple((kind, part, _BLOB.format(blob, joins, _RANGE, kind)) for kind, part, blob, joins in _SEALED)
+_FAMILY = (
+    f"SELECT {_HAS},"
     " sum(y.kind = 'decision'), count(DISTINCT CASE WHEN y.kind = 'action' THEN y.action_id END),"
     " sum(y.kind = 'review'), sum(y.kind = 'operator' AND y.action_id IS NOT NULL)"
     " FROM entry AS x JOIN event AS e ON e.event_id = x.event_id JOIN entry AS y ON y.event_id = x.event_id"
-    f" WHERE {_RANGE} AND x.kind = 'event' GROUP BY x.idx"
+    " WHERE x.idx = ? GROUP BY x.idx"
 )
 _STRAY_EVENTS = (
     "SELECT event_id FROM event AS e WHERE NOT EXISTS (SELECT 1 FROM entry AS y WHERE y.event_id = e.event_id"
@@ -64,6 +84,12 @@ _SESSIONS = (
     "SELECT x.idx, e.session_id, EXISTS (SELECT 1 FROM session_ref AS r WHERE r.session_id = e.session_id AND r.idx ="
     f" x.idx) FROM entry AS x JOIN event AS e ON e.event_id = x.event_id WHERE {_RANGE}"
 )
+_SESSIONS_OF = "SELECT event_id, session_id FROM event WHERE event_id IN (SELECT value FROM json_each(?))"
+_FOUND_BY = (
+    "SELECT session_id, group_concat(idx) FROM session_ref WHERE session_id IN (SELECT value FROM json_each(?))"
+    " AND idx >= ? AND idx < ? GROUP BY session_id"
+)
+_FOUND_AT_ALL = "SELECT count(*) FROM session_ref WHERE idx >= ? AND idx < ?"
 _STRAY_SESSIONS = (
     "SELECT r.idx FROM session_ref AS r LEFT JOIN entry AS x ON x.idx = r.idx LEFT JOIN event AS e ON e.event_id ="
     " x.event_id WHERE r.idx >= ?1 AND e.session_id IS NOT r.session_id"
@@ -92,9 +118,9 @@ _OF_KIND = (
 )
 _OF_FACT = "SELECT x.idx, CAST(x.leaf AS BLOB) FROM entry_fact AS f JOIN entry AS x USING (idx) WHERE f.value = ?"
 _OWNER = (
-    "SELECT e.subject_ref, e.received_at, p.parted, a.biometric FROM entry AS x LEFT JOIN event AS e ON e.event_id ="
-    " x.event_id LEFT JOIN payload AS p ON p.n = e.n LEFT JOIN action AS a ON a.action_id = x.action_id"
-    " WHERE x.idx = ?"
+    "SELECT CASE typeof(e.subject_ref) WHEN 'blob' THEN e.subject_ref END, e.received_at, p.parted, a.biometric"
+    " FROM entry AS x LEFT JOIN event AS e ON e.event_id = x.event_id LEFT JOIN payload AS p ON p.n = e.n"
+    " LEFT JOIN action AS a ON a.action_id = x.action_id WHERE x.idx = ?"
 )
 _EVENTS_OF = (
     "SELECT count(*) FROM event AS e WHERE subject_ref = ?1 AND (SELECT min(idx) FROM entry AS y WHERE y.event_id ="
@@ -108,14 +134,20 @@ class Beside:
     _execute: Any
 
     def rows(self, kind: str, start: int, end: int) -> Iterator[Sequence[Any]]:
-        """The rows that entries of a kind repeat; `attempt`: all attempts of the actions that entries tell of."""
+        """The rows that entries of a kind repeat, with what is sealed in them."""
         found: Iterator[Sequence[Any]] = self._execute(_ROWS[kind], (start, end))
         return found
 
-    def families(self, start: int, end: int) -> Iterator[Sequence[int]]:
-        """For each entry about a new event: how many decisions, actions, cases and deeds it has, then by entries."""
-        found: Iterator[Sequence[int]] = self._execute(_FAMILIES, (start, end))
-        return found
+    def sealed(self, parts: Collection[tuple[str, str]], start: int, end: int) -> Iterator[tuple[int, str, bytes]]:
+        """What is sealed for entries of other kinds and still there, by kind and part: entry, part, bytes."""
+        for kind, part, sql in _BLOBS:
+            for idx, blob in self._execute(sql, (start, end)) if (kind, part) in parts else ():
+                yield idx, part, blob
+
+    def family(self, idx: int) -> Sequence[int]:
+        """How many decisions, actions, cases and deeds the event of an entry has, then how many its entries tell of."""
+        found: Sequence[int] | None = self._execute(_FAMILY, (idx,)).fetchone()
+        return found or (0,) * 8
 
     def stray_events(self, *, pruned: bool) -> list[str]:
         """Events that no entry tells of; where the record was `pruned`, any entry of the event will do."""
@@ -125,6 +157,20 @@ class Beside:
         """Entries about events: entry, the event's session, whether the entry is found by it."""
         found: Iterator[Sequence[Any]] = self._execute(_SESSIONS, (start, end))
         return found
+
+    def sessions_of(self, event_ids: Collection[str]) -> Iterator[tuple[str, Any]]:
+        """The sessions of those events that are there: event, session."""
+        found: Iterator[tuple[str, Any]] = self._execute(_SESSIONS_OF, (json.dumps([*event_ids]),))
+        return found
+
+    def found_by(self, sessions: Collection[str], start: int, end: int) -> Iterator[tuple[Any, str]]:
+        """Which entries sessions find: session, indices in ascending order with commas between."""
+        found: Iterator[tuple[Any, str]] = self._execute(_FOUND_BY, (json.dumps([*sessions]), start, end))
+        return found
+
+    def found_at_all(self, start: int, end: int) -> int:
+        """How often an entry is found by a session."""
+        return int(self._execute(_FOUND_AT_ALL, (start, end)).fetchone()[0])
 
     def stray_sessions(self, start: int) -> list[int]:
         """Entries from `start` on that are found by another session than that of their event."""
@@ -170,6 +216,11 @@ class Beside:
     def prunings(self) -> Iterator[tuple[int, bytes]]:
         """The entries about what was pruned, newest first."""
         found: Iterator[tuple[int, bytes]] = self._execute(_OF_KIND, ("prune",))
+        return found
+
+    def erasures(self) -> Iterator[tuple[int, bytes]]:
+        """The entries about who was erased, newest first."""
+        found: Iterator[tuple[int, bytes]] = self._execute(_OF_KIND, ("erasure",))
         return found
 
     def naming(self, value: str) -> list[tuple[int, bytes]]:

@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from receiver.audit.search import Is, Search
-from receiver.contract import SESSION_STATUSES
-from receiver.policy.lint.words import FEATURE_STATUSES
+from receiver.contract import FEATURE_STATUSES, SESSION_STATUSES
 
 MARK: Final = "[text "  # begins what stands for other text
 _STATUSES: Final = frozenset((*SESSION_STATUSES, *FEATURE_STATUSES))

@@ -9,6 +9,7 @@ from typing import Final
 
 BUSY_SECONDS: Final = 2.0  # how long a statement waits for another process's write lock
 WAL_LIMIT: Final = 64 << 20  # bytes the write-ahead log is cut back to after a checkpoint
+READER_CACHE: Final = 8192  # KiB; SQLite's 2000 were measured to cost searches a quarter more, 16384 to save no more
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -65,6 +66,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
     )
     connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE}")
     return connection
 
 

@@ -125,7 +125,7 @@ def _saved(saved: Mapping[str, str]) -> dict[str, Any]:
         queries[name] = {
             "title": f"@{name}",
             "description": query,
-            "sql": _inlined(sql, [*found.values, 0, found.high]),
+            "sql": _inlined(sql, [*found.values, 0, found.narrowing.high]),
         }
     return queries
 

@@ -9,7 +9,7 @@ from receiver.audit.leaf import Leaf
 from receiver.contract import ActionState
 from receiver.errors import Conflict, NotFound
 from receiver.store.documents import dump
-from receiver.store.port import Reject
+from receiver.store.shapes import Reject
 from receiver.store.sqlite.lanes import elect
 from receiver.store.sqlite.places import deed_place, review_place
 from receiver.store.sqlite.text import storable

@@ -18,13 +18,13 @@ from receiver.audit.leaf import Leaf
 from receiver.contract import ActionState
 from receiver.errors import Conflict, NotFound
 from receiver.store.documents import iso
-from receiver.store.port import Erased, Person
+from receiver.store.shapes import Erased, Extent, Person
 from receiver.store.sqlite.lanes import elect
 from receiver.store.sqlite.places import erasure_place, params_place
 from receiver.store.sqlite.queue import Queue
 from receiver.store.sqlite.text import storable
-from receiver.store.sqlite.unit import class_key, unsealed_json
-from receiver.store.vault import Extent, SubjectKey
+from receiver.store.sqlite.unit import class_key, session_mark, unsealed_json
+from receiver.store.vault import Held
 
 REASON: Final = "person erased"
 
@@ -47,14 +47,19 @@ _DONE = (
     " JOIN action AS a ON a.event_n = e.n WHERE e.subject_ref = ? AND a.state = 'done' AND e.session_id IS NOT NULL"
 )
 _DROP_DONE = "DELETE FROM done WHERE same = ? AND action_id = ?"
+_DROP_DONE_OF = "DELETE FROM done WHERE action_id = ?"
 _DROP_SESSION = "DELETE FROM session WHERE source = ? AND session_id = ? AND subject_ref = ?"
 _DROP_LABELS = (
     "DELETE FROM label WHERE session_id = ?2 AND source = ?1 AND NOT EXISTS"
     " (SELECT 1 FROM event WHERE event.session_id = ?2 AND event.source = ?1 AND subject_ref <> ?3)"
 )
+# A session may be of several persons: what is about another's event stays, and what is about the session and has the
+# other's mark.
 _DROP_FINDING = (
-    "DELETE FROM session_ref WHERE session_id = ?1 AND NOT EXISTS (SELECT 1 FROM entry JOIN event USING (event_id)"
-    " WHERE entry.idx = session_ref.idx AND event.subject_ref <> ?2)"
+    "DELETE FROM session_ref WHERE session_id = ?1 AND NOT EXISTS (SELECT 1 FROM entry LEFT JOIN event USING (event_id)"
+    " WHERE entry.idx = session_ref.idx AND (event.subject_ref <> ?2 OR (entry.event_id IS NULL AND ?3 IS NOT NULL"
+    " AND json_extract(CAST(entry.leaf AS TEXT), '$.session') IS NOT ?3"
+    " AND EXISTS (SELECT 1 FROM event AS other WHERE other.session_id = ?1 AND other.subject_ref <> ?2))))"
 )
 _DROP_ECHOES = f"DELETE FROM echo WHERE action_id IN (SELECT action_id FROM action WHERE n IN ({_ACTIONS}))"  # noqa: S608
 
@@ -95,6 +100,10 @@ _CLEAR_ROWS: Final = (
     ("events", _EVENTS, "UPDATE event SET session_id = NULL, lane = event_id WHERE n = ?"),
 )
 _CLEAR: Final = {"all": _CLEAR_ALL, "biometric": _CLEAR_BIOMETRIC}
+_HAS_CONTENTS = (
+    "SELECT EXISTS (SELECT 1 FROM event JOIN payload USING (n) WHERE subject_ref = ?"
+    " AND coalesce(body, document) IS NOT NULL)"
+)
 _KNOWN = "SELECT 1 FROM erasure WHERE ref = ? AND extent = ? AND at = ?"
 _ADD_ERASURE = "INSERT INTO erasure VALUES (?, ?, ?, ?, ?)"
 _OVERWRITE = "PRAGMA secure_delete = {}"
@@ -117,7 +126,7 @@ class Erasure(Queue):
             raise NotFound("no session of this id; once its person is erased, no session leads there any more")
         if len(refs) > 1:
             raise Conflict("several persons have events of this session; name the person instead")
-        return self._person(self._vault.of_ref(refs[0]), None, refs[0])
+        return self._person(self._vault.held(refs[0]), None, refs[0])
 
     def erase(self, ref: bytes, extent: Extent, actor: str, at: int, reason: str) -> Erased:
         """Erase a person, or what is biometric of one. Raises Conflict while a legal hold stands.
@@ -155,13 +164,18 @@ class Erasure(Queue):
                 self._forget(each.ref, each.extent, each.actor, each.at, "")
         return len(found)
 
-    def _person(self, key: SubjectKey | None, erased_at: int | None, ref: bytes | None = None) -> Person:
+    def _person(self, key: Held | None, erased_at: int | None, ref: bytes | None = None) -> Person:
+        ref = key.ref if key is not None else ref
+        kept = key is not None or (ref is not None and self._has_contents(ref))  # a key may be gone without an erasure
         return Person(
-            ref=key.ref if key is not None else ref,
-            personal=key is not None,
-            biometric=key is not None and key.biometric is not None,
+            ref=ref,
+            personal=kept,
+            biometric=key.biometric if key is not None else kept,
             erased_at=erased_at,
         )
+
+    def _has_contents(self, ref: bytes) -> bool:
+        return bool(self._execute(_HAS_CONTENTS, (ref,)).fetchone()[0])
 
     def _refuse_held(self, ref: bytes) -> None:
         held = self._execute(_HELD, (ref,)).fetchone()
@@ -220,22 +234,25 @@ class Erasure(Queue):
         """The rows that lead from a session to the person, or say what was done for them."""
         sessions = self._execute(_SESSIONS, (ref,)).fetchall()
         self._forget_done(ref)
+        key = self._vault.readable(ref)
         counts = {"sessions": len(sessions), "labels": 0, "lookups": 0}
         for source, session_id in sessions:
             self._execute(_DROP_SESSION, (source, session_id, ref))
             counts["labels"] += self._execute(_DROP_LABELS, (source, session_id, ref)).rowcount
-            counts["lookups"] += self._execute(_DROP_FINDING, (session_id, ref)).rowcount
+            counts["lookups"] += self._execute(_DROP_FINDING, (session_id, ref, session_mark(key, session_id))).rowcount
         self._ledger.unfind({session_id for _, session_id in sessions})
         counts["echoes"] = self._execute(_DROP_ECHOES, (ref,)).rowcount
         return counts
 
     def _forget_done(self, ref: bytes) -> None:
         """That an action was done for a session is kept under a keyed hash of what it did."""
-        key = self._vault.of_ref(ref)
+        key = self._vault.readable(ref)
         for source, session_id, action_id, name, sealed, biometric in self._execute(_DONE, (ref,)).fetchall():
             params = unsealed_json(class_key(key, biometric=biometric), sealed, params_place(action_id))
             if params is not None:
                 self._execute(_DROP_DONE, (self._sameness(source, session_id, name, params), action_id))
+            else:
+                self._execute(_DROP_DONE_OF, (action_id,))
 
     def _note(self, ref: bytes, extent: Extent, actor: str, at: int, reason: str, counts: dict[str, int]) -> Erased:
         idx, facts = self._ledger.size, {"subject": ref.hex(), "class": extent}
@@ -245,6 +262,7 @@ class Erasure(Queue):
         if sealed is not None:
             leaf["body"] = {"reason": hashlib.sha256(sealed).hexdigest()}
         self._ledger.append(leaf)
+        self._ledger.sign = True  # what is gone is accounted for by what is signed, and nothing else
         values: tuple[Any, ...] = (ref, extent, at, idx, sealed)
         self._execute(_ADD_ERASURE, values)
         return Erased(ref, idx, counts)

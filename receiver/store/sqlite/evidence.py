@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from receiver.audit.evidence import Finder
 from receiver.audit.projection import Row
+from receiver.audit.shape import Misshapen
 from receiver.errors import NotFound, StoreUnavailable
 from receiver.store.sqlite.beside import Beside
 from receiver.store.sqlite.connect import connect_reader
-from receiver.store.sqlite.rows import Rows
+from receiver.store.sqlite.families import Families
+from receiver.store.sqlite.persons import PersonsBeside
+from receiver.store.sqlite.scripts import misfit_of
 
-_BOUNDS = "SELECT min(idx), max(idx) FROM entry"
-_LEAF_OF = "SELECT leaf FROM entry WHERE idx = ?"
+_BOUNDS = "SELECT (SELECT min(idx) FROM entry), (SELECT max(idx) FROM entry)"  # each alone is one look
 _FIRST = "SELECT value FROM meta WHERE name = 'min_idx'"
 _ENTRIES = (
     "SELECT CAST(leaf AS BLOB), idx, at, kind, actor, event_id, action_id, type, rule, outcome, policy_sha256, source"
     " FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 )
+_LEAVES = "SELECT CAST(leaf AS BLOB), idx FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 _TILE = "SELECT CAST(hashes AS BLOB) FROM tile WHERE level = ? AND n = ?"
 _LAST_TILE = "SELECT max(n) FROM tile WHERE level = ? AND typeof(n) = 'integer'"
 _TILES = "SELECT count(*) FROM tile WHERE level = ?"
@@ -40,68 +43,42 @@ _WORDS: Final[dict[Finder, str]] = {
     " SELECT (SELECT min(rule) FROM entry_rule WHERE rule > x) FROM w WHERE x IS NOT NULL)"
     " SELECT x FROM w WHERE x IS NOT NULL",
 }
-_RANGE = "entry.idx >= ?1 AND entry.idx < ?2"
-_LEAF = "CASE WHEN json_valid(CAST(entry.leaf AS TEXT)) THEN json_extract(CAST(entry.leaf AS TEXT), '$.{}') END"
-_ACT = _LEAF.format("facts.act")
-_OF_EVENT = "JOIN event USING (event_id)"
-_OF_ACTION = "JOIN action USING (action_id)"
-_OF_REVIEW = f"JOIN review ON review.review_id = {_LEAF.format('facts.review_id')}"
-# Where what an entry sealed is kept: the kind of entry, the part by its name in the leaf, and how to come to it.
-_SEALED: Final = (
-    ("event", "body", "payload.body", f"{_OF_EVENT} JOIN payload ON payload.n = event.n"),
-    ("event", "document", "payload.document", f"{_OF_EVENT} JOIN payload ON payload.n = event.n"),
-    ("event", "biometric", "payload.biometric", f"{_OF_EVENT} JOIN payload ON payload.n = event.n"),
-    (
-        "decision",
-        "decision",
-        "decision.document",
-        f"{_OF_EVENT} JOIN decision ON decision.event_n = event.n AND decision.at = entry.at",
-    ),
-    ("action", "params", "action.params", _OF_ACTION),
-    (
-        "action",
-        "result",
-        "attempt.result",
-        f"{_OF_ACTION} JOIN attempt ON attempt.action_n = action.n AND attempt.n = {_LEAF.format('attempt')}",
-    ),
-    ("review", "reason", "review.reason", _OF_REVIEW),
-    ("operator", "note", "review.note", _OF_REVIEW),
-    (
-        "hold",
-        "reason",
-        "hold.reason",
-        f"JOIN hold ON hold.n = CAST({_LEAF.format('facts.hold')} AS INTEGER)",
-    ),
-    ("erasure", "reason", "erasure.reason", "JOIN erasure ON erasure.idx = entry.idx"),
-    (
-        "operator",
-        "reason",
-        "deed.reason",
-        f"{_OF_ACTION} JOIN deed ON deed.action_n = action.n AND deed.at = entry.at AND deed.act = {_ACT}",
-    ),
+_STRAY_TILES = (
+    "SELECT level, n FROM tile WHERE typeof(level) <> 'integer' OR typeof(n) <> 'integer' OR n < 0"
+    " OR level < 0 OR level > ?1 OR (level = 0 AND n < ?2) LIMIT 60"
 )
-_BLOB = "SELECT entry.idx, CAST({0} AS BLOB) FROM entry {1} WHERE {2} AND kind = '{3}' AND {0} IS NOT NULL"
-_BLOBS = tuple((part, _BLOB.format(column, joins, _RANGE, kind)) for kind, part, column, joins in _SEALED)
+_ORIGIN = "SELECT value FROM meta WHERE name = 'origin'"
+_IS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'meta' AND type = 'table'"  # a view may never end
+# What comes of the contents of a file, and not of the machine: https://sqlite.org/rescode.html
+_WRITTEN: Final = frozenset(
+    (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH)
+)
+_CACHE = "PRAGMA cache_size = -32768"  # KiB: the pages of a window, which several statements read
 
 
-class Leaves(Rows):
-    """The leaves themselves, for those who hand out proofs."""
-
-    def leaf(self, idx: int) -> bytes | None:
-        """The bytes of an entry's leaf; None where there is none."""
-        row = self._one(_LEAF_OF, idx) if 0 <= idx < 1 << 63 else None
-        return None if row is None else bytes(row[0])
-
-    def first_idx(self) -> int:
-        """From which entry on the record is kept: what was before was pruned."""
-        return SqliteEvidence(self._connection).first_idx()
-
-
-class SqliteEvidence(Beside):
+class SqliteEvidence(Beside, Families, PersonsBeside):
     """One view, in one read transaction that its owner begins and ends. See `receiver/audit/evidence.py`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._execute = connection.execute
+
+    def schema(self) -> list[Misshapen]:
+        """What is not as it was made."""
+        from receiver.store.sqlite.schema import misshapen  # once for each verification, not for each process of one
+
+        return misshapen(self._connection)
+
+    def file_faults(self) -> Iterator[str]:
+        """What is wrong with the file: pages, and indexes that do not fit their tables. Reads all of it."""
+        from receiver.store.sqlite.schema import damage
+
+        return damage(self._connection)
+
+    def stray_tiles(self, top: int, first: int) -> list[tuple[Any, Any]]:
+        """Tiles that belong to no tree: of no level up to `top`, or, in the lowest, before the tile `first`."""
+        found: list[tuple[Any, Any]] = self._execute(_STRAY_TILES, (top, first)).fetchall()
+        return found
 
     def tile(self, level: int, number: int) -> bytes:
         """The hashes of a tile; empty where there is none."""
@@ -125,6 +102,11 @@ class SqliteEvidence(Beside):
         rows: Iterator[Row] = self._execute(_ENTRIES, (start, end))
         return rows
 
+    def leaves(self, start: int, end: int) -> Iterator[tuple[bytes, int]]:
+        """The same without what repeats the leaf: leaf and index."""
+        found: Iterator[tuple[bytes, int]] = self._execute(_LEAVES, (start, end))
+        return found
+
     def last_tile(self, level: int) -> int | None:
         """The largest number of a tile of a level."""
         number: int | None = self._execute(_LAST_TILE, (level,)).fetchone()[0]
@@ -146,19 +128,13 @@ class SqliteEvidence(Beside):
         """Among which entries an hour of Unix time is looked for."""
         return {hour: (first, last) for hour, first, last in self._execute(_HOURS)}
 
-    def sealed(self, parts: Collection[str], start: int, end: int) -> Iterator[tuple[int, str, bytes]]:
-        """What is sealed and still there of these parts of these entries: entry, part, bytes."""
-        for part, sql in _BLOBS:
-            for idx, blob in self._execute(sql, (start, end)) if part in parts else ():
-                yield idx, part, blob
-
     def signed(self) -> list[tuple[int, str]]:
         """The checkpoints of the table: size, note."""
         return [(size, bytes(note or b"").decode("utf-8", "replace")) for size, note in self._execute(_SIGNED)]
 
     def origin(self) -> str:
         """The name of the log."""
-        row = self._execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
+        row = self._execute(_ORIGIN).fetchone() if self._execute(_IS_TABLE).fetchone() else None
         if row is None or not isinstance(row[0], str):
             raise StoreUnavailable("the record does not say its log's name any more: restore a backup, or give --key")
         return row[0]
@@ -171,21 +147,42 @@ class EvidenceFile:
         path = data_dir / "hookwarden.db"
         if not path.exists():
             raise NotFound(f"nothing is stored yet in {data_dir}; start `hookwarden serve`")
-        self._connection = connect_reader(path)
+        try:
+            self._connection = connect_reader(path)
+        except sqlite3.Error as error:
+            raise _unreadable(error) from error
         self._connection.row_factory = None
+
+    def must_fit(self) -> None:
+        """Raises StoreUnavailable where another version of the program made the record."""
+        try:
+            misfit = misfit_of(self._connection)
+        except sqlite3.Error as error:
+            raise _unreadable(error) from error
+        if misfit is not None:
+            raise StoreUnavailable(f"the record was {misfit}")
 
     @contextmanager
     def read(self) -> Iterator[SqliteEvidence]:
-        """A consistent view. Raises StoreUnavailable where the file cannot be read."""
+        """A consistent view. Raises StoreUnavailable where the file cannot be read for now, or is no database; and
+        sqlite3.Error for what somebody wrote into it.
+        """
         try:
+            self._connection.execute(_CACHE)
             self._connection.execute("BEGIN")
             try:
                 yield SqliteEvidence(self._connection)
             finally:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"the record cannot be read: {error}; restore a backup of the file") from error
+            if (getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF) in _WRITTEN:
+                raise
+            raise _unreadable(error) from error
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _unreadable(error: sqlite3.Error) -> StoreUnavailable:
+    return StoreUnavailable(f"the record cannot be read: {error}; restore a backup of the file")

@@ -20,7 +20,10 @@ _STANDING = "SELECT n, at FROM hold WHERE ref = ? AND released_at IS NULL"
 _ADD = "INSERT INTO hold (ref, at, actor) VALUES (?, ?, ?)"
 _SET_REASON = "UPDATE hold SET reason = ? WHERE n = ?"
 _RELEASE = "UPDATE hold SET released_at = ?, released_by = ? WHERE n = ?"
-ALL_HOLDS: Final = "SELECT n, ref, at, actor, reason, released_at, released_by FROM hold ORDER BY n DESC"
+ALL_HOLDS: Final = (
+    "SELECT n, ref, at, actor, reason, released_at, released_by, (SELECT session_id FROM event WHERE subject_ref ="
+    " hold.ref AND session_id IS NOT NULL ORDER BY event.n DESC LIMIT 1) AS session_id FROM hold ORDER BY n DESC"
+)
 
 
 class Holds(Retention):
@@ -60,11 +63,12 @@ class Holds(Retention):
 
 
 def listed(rows: Iterable[sqlite3.Row], vault: Vault) -> list[JsonObject]:
-    """Holds as lists show them."""
+    """Holds as lists show them, each with the newest session of its person, by which people know it."""
     holds: list[JsonObject] = []
     for row in rows:
-        reason = unsealed_json(vault.of_ref(row["ref"]), row["reason"], hold_place(row["n"]))
-        item: JsonObject = {"hold": row["n"], "subject_ref": row["ref"].hex(), "at": iso(row["at"])}
+        reason = unsealed_json(vault.readable(row["ref"]), row["reason"], hold_place(row["n"]))
+        item: JsonObject = {"hold": row["n"], "subject_ref": row["ref"].hex(), "session_id": row["session_id"]}
+        item["at"] = iso(row["at"])
         item |= {"actor": row["actor"], "reason": reason}
         item |= {"released_at": iso_or_none(row["released_at"]), "released_by": row["released_by"]}
         holds.append(item)

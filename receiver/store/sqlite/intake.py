@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
-from receiver.audit.leaf import Leaf
+from receiver.audit.leaf import Leaf, person_mark
 from receiver.contract import Decision, Event
 from receiver.policy.explain import decision_document
 from receiver.store.documents import dump, dump_text
-from receiver.store.port import KnownEvent, NewEvent, SessionState, StoredEvent
+from receiver.store.shapes import KnownEvent, NewEvent, SessionState, StoredEvent
 from receiver.store.sqlite.clear import in_clear
 from receiver.store.sqlite.ledger import TAGS_FOUND_BY
 from receiver.store.sqlite.parts import opened, opened_body, seal
@@ -134,6 +134,9 @@ class Intake(Unit):
             self._move_session(new, row)
         leaf: Leaf = {"at": new.received_at, "kind": "event", "actor": row.source, "outcome": "accepted"}
         leaf["type"] = self._in_clear(document["type"])
+        leaf["person"] = person_mark(event_id, key.ref)
+        if new.parent_id is not None:
+            leaf["parent"] = new.parent_id
         if document["status"]:
             leaf["status"] = self._in_clear(document["status"])
         if row.tags:

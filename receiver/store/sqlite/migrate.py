@@ -7,8 +7,7 @@ one transaction, taken with the write lock, so that of two processes that start 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from importlib import resources
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +15,7 @@ from sqlite_utils import Database, Migrations
 
 from receiver.store.codes import misfit
 from receiver.store.sqlite import rollups, tiles, words
-
-_SET = "hookwarden"
+from receiver.store.sqlite.scripts import SET, statements
 
 
 def _count(connection: sqlite3.Connection) -> None:
@@ -31,17 +29,10 @@ _AFTERWARDS: Final[Mapping[str, Callable[[sqlite3.Connection], None]]] = {  # wh
 }
 
 
-def shipped() -> dict[str, str]:
-    """The migrations of this program: name (such as `0001_first`) to SQL, in order."""
-    folder = resources.files("receiver.store.sqlite") / "migrations"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return {file.name.removesuffix(".sql"): file.read_text(encoding="utf-8") for file in files}
-
-
 def migrate(connection: sqlite3.Connection, path: Path, scripts: Mapping[str, str]) -> None:
     """Apply what is missing. Raises ConfigurationError if the database is newer than the program, or sqlite3.Error."""
     database = Database(connection, execute_plugins=False)
-    migrations = Migrations(_SET)
+    migrations = Migrations(SET)
     for name, sql in scripts.items():
         migrations(name=name)(_step(sql, _AFTERWARDS.get(name)))
     connection.execute("BEGIN IMMEDIATE")
@@ -75,15 +66,3 @@ class _step:  # noqa: N801  # used like the function that Migrations takes
             database.conn.execute(statement)
         if self._afterwards is not None:
             self._afterwards(database.conn)
-
-
-def statements(sql: str) -> Iterator[str]:
-    """The statements of a script, one by one: `executescript` would commit what is open."""
-    waiting = ""
-    for line in sql.splitlines(keepends=True):
-        waiting += line
-        if sqlite3.complete_statement(waiting):
-            yield waiting
-            waiting = ""
-    if waiting.strip():
-        raise ValueError("the last statement of the script has no end")

@@ -10,9 +10,9 @@ import json
 from typing import Any, Final
 
 from receiver.store.documents import dump
-from receiver.store.port import NewEvent
+from receiver.store.sealing import Sealer, SubjectKey
+from receiver.store.shapes import NewEvent
 from receiver.store.sqlite.places import biometric_place, body_place, document_place
-from receiver.store.vault import Sealer, SubjectKey
 
 BIOMETRIC: Final = ("liveness", "face_match", "matches", "images")
 _NONE: Final = dict.fromkeys(BIOMETRIC)

@@ -13,11 +13,12 @@ from pydantic_core import from_json
 
 from receiver.contract import Decision, Event, JsonObject, Mode, PlannedAction, PolicyRef, RuleTrace
 from receiver.policy.recall import PastEvent, Recalled
+from receiver.store.sealing import Sealer, SubjectKey
 from receiver.store.sqlite.clear import MARK
 from receiver.store.sqlite.parts import join
 from receiver.store.sqlite.places import biometric_place, body_place, decision_place, document_place, params_place
 from receiver.store.sqlite.unit import actions_of, class_key
-from receiver.store.vault import Sealer, SubjectKey, Vault
+from receiver.store.vault import Vault
 
 _PAST = (
     "SELECT e.n, e.event_id, e.received_at, e.occurred_at, e.depth, e.subject_ref, p.document,"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
+
+import structlog
 
 from receiver.audit.leaf import Leaf
 from receiver.contract import (
@@ -18,27 +21,38 @@ from receiver.contract import (
 from receiver.ids import action_id as derive_action_id
 from receiver.ids import new_id
 from receiver.store.documents import dump, dump_sorted
-from receiver.store.port import Claim, Ending
+from receiver.store.shapes import Claim, Ending
 from receiver.store.sqlite.lanes import elect, is_free
 from receiver.store.sqlite.parts import opened
 from receiver.store.sqlite.places import params_place, result_place, review_place
 from receiver.store.sqlite.text import storable
 from receiver.store.sqlite.unit import EventRow, Unit, class_key, unsealed_json
+from receiver.store.vault import KeyDamaged
+
+log = structlog.get_logger(__name__)
 
 _ADD = (
     "INSERT INTO action (action_id, event_n, lane, name, rule, once, state, reason, params,"
-    " planned_at, run_at, finished_at, due, ready, biometric) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " planned_at, run_at, finished_at, due, ready, biometric, needs)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# From one value of the index to the next: whoever has no place left is stepped over with the whole backlog.
+_NEEDED = (
+    "WITH RECURSIVE needed (needs) AS (SELECT min(needs) FROM action WHERE ready = 1 UNION ALL"
+    " SELECT (SELECT min(a.needs) FROM action AS a WHERE a.ready = 1 AND a.needs > needed.needs) FROM needed"
+    " WHERE needed.needs IS NOT NULL) SELECT needs FROM needed WHERE needs IS NOT NULL"
 )
 _DUE = (
     "SELECT a.n, a.action_id, a.name, a.rule, a.once, a.state, a.attempt, a.spent, a.lost, a.run_at, a.lane, a.params,"
-    " a.biometric, e.source, e.session_id, e.event_id, e.depth, e.subject_ref, p.document, p.biometric"
+    " a.biometric, a.needs, e.source, e.session_id, e.event_id, e.depth, e.subject_ref, p.document, p.biometric"
     " FROM action AS a JOIN event AS e ON e.n = a.event_n LEFT JOIN payload AS p ON p.n = e.n"
-    " WHERE a.ready = 1 AND a.due <= ? {without} ORDER BY a.due, a.n LIMIT ?"
+    " WHERE a.ready = 1 AND a.needs = ? AND a.due <= ? ORDER BY a.due, a.n LIMIT ?"
 )
 _START = (
     "UPDATE action SET state = 'running', owner = ?, due = ?, lost = ?, attempt = attempt + 1, spent = spent + 1"
     " WHERE n = ?"
 )
+_PUT_OFF = "UPDATE action SET due = ? WHERE n = ?"
 _ADD_ATTEMPT = "INSERT INTO attempt (action_n, n, owner, at, repeated) VALUES (?, ?, ?, ?, ?)"
 _LOSE_ATTEMPT = (
     "UPDATE attempt SET ended_at = ?, outcome = 'lost', reason = 'its process died or lost its lease'"
@@ -46,8 +60,9 @@ _LOSE_ATTEMPT = (
 )
 # A 4xx is a no, and says so; a 2xx that could not be read, a 5xx and no answer at all leave the effect unknown.
 _UNANSWERED = (
-    "SELECT 1 FROM attempt WHERE action_n = ? AND spent AND (outcome = 'retry' AND (http_status IS NULL OR"
-    " http_status NOT BETWEEN 400 AND 499) OR outcome = 'failed' AND http_status BETWEEN 200 AND 299) LIMIT 1"
+    "SELECT 1 FROM attempt WHERE action_n = ? AND spent AND NOT unsent AND (outcome IN ('retry', 'failed')"
+    " AND http_status IS NULL OR outcome = 'retry' AND http_status NOT BETWEEN 400 AND 499"
+    " OR outcome = 'failed' AND http_status BETWEEN 200 AND 299) LIMIT 1"
 )
 _DONE_BEFORE = "SELECT action_id FROM done WHERE same = ? AND action_id <> ?"
 _ADD_DONE = "INSERT OR IGNORE INTO done VALUES (?, ?)"
@@ -59,8 +74,8 @@ _SETTLE = (
     " WHERE action_id = ? AND owner = ? AND attempt = ? AND state = 'running' RETURNING n, lane, biometric"
 )
 _END_ATTEMPT = (
-    "UPDATE attempt SET ended_at = ?, latency_ms = ?, outcome = ?, http_status = ?, spent = ?, reason = ?, result = ?"
-    " WHERE action_n = ? AND n = ?"
+    "UPDATE attempt SET ended_at = ?, latency_ms = ?, outcome = ?, http_status = ?, spent = ?, unsent = ?, reason = ?,"
+    " result = ? WHERE action_n = ? AND n = ?"
 )
 # While nothing can be sent (a vendor is parked), one attempt that says so is enough.
 _DROP_SAME_WAIT = "DELETE FROM attempt WHERE action_n = ? AND n < ? AND spent = 0 AND outcome = 'retry' AND reason IS ?"
@@ -79,7 +94,9 @@ _ADD_REVIEW = (
 _ADD_LABEL = "INSERT OR IGNORE INTO label VALUES (?, ?, ?, ?, ?)"
 _DROP_LABEL = "DELETE FROM label WHERE source = ? AND session_id = ? AND label = ?"
 
+_PUT_OFF_MS = 60_000
 _ERASED = "the person's data was erased"
+_UNREADABLE = "the person's data cannot be read, and was not erased: see `hookwarden audit verify`"
 
 
 class _Due(NamedTuple):
@@ -98,6 +115,7 @@ class _Due(NamedTuple):
     lane: str
     params: bytes | None
     biometric: int
+    needs: str
     source: str
     session_id: str | None
     event_id: str
@@ -113,31 +131,47 @@ class Queue(Unit):
     def add_actions(self, event_id: str, actions: Sequence[PlannedAction], at: int) -> list[str]:
         """Plan actions, in order, at the end of the event's lane; gives their identifiers."""
         row = self._event(event_id)
-        free, identifiers = is_free(self._connection, row.lane), []
+        was_free, identifiers = is_free(self._connection, row.lane), []
+        free = was_free
         for action in actions:
             head = free and action.state == "planned"
             free = free and not head
             identifiers.append(self._plan(row, action, at, head=head))
+        if not was_free:  # what is before them may only be waiting, for a vendor that they do not need
+            elect(self._connection, self._ledger, row.lane)
         return identifiers
 
-    def claim(self, owner: str, at: int, lease_until: int, limit: int, without: Collection[str] = ()) -> list[Claim]:
-        """Take up to `limit` actions that are due and first in their lane, and record the start of an attempt; none of
-        the names in `without`.
+    def claim(
+        self, owner: str, at: int, lease_until: int, limit: int, room: Mapping[str, int] = MappingProxyType({})
+    ) -> list[Claim]:
+        """Take actions that are due and first in their lane, and record the start of an attempt: of those that need the
+        same vendor or target up to `limit`, or what `room` has for it.
 
         Actions whose owner's lease has run out are taken over; `repeated` stays true for all their later attempts, as
-        the lost one's effect stays unknown. An action whose event was erased cannot run any more: it ends `failed`.
+        the lost one's effect stays unknown. An action whose event was erased, or cannot be read, cannot run any more:
+        it ends `failed`. One whose person's key is damaged is put off: a restored keys.db mends that.
         """
         claims = []
-        left_out = f"AND a.name NOT IN ({', '.join('?' * len(without))})" if without else ""
-        for found in self._execute(_DUE.format(without=left_out), (at, *without, limit)).fetchall():
-            due = _Due(*found)
-            claim = self._claimed(due, owner)
+        for due in self._due(at, limit, room):
+            try:
+                claim = self._claimed(due, owner)
+            except KeyDamaged as fault:  # the others' actions go on
+                log.error("action put off", action_id=due.action_id, reason=str(fault))
+                self._execute(_PUT_OFF, (at + _PUT_OFF_MS, due.n))
+                continue
             if claim is None:
                 self._fail_erased(due, at)
             else:
                 self._start(due, claim, at, lease_until)
                 claims.append(claim)
         return claims
+
+    def _due(self, at: int, limit: int, room: Mapping[str, int]) -> Iterator[_Due]:
+        """The heads that are due, by whom they need, the oldest first; of each that many."""
+        for (needs,) in self._execute(_NEEDED).fetchall():
+            most = room.get(needs, limit)
+            if most > 0:
+                yield from (_Due(*found) for found in self._execute(_DUE, (needs, at, most)).fetchall())
 
     def expect_echo(self, action_id: str, session_id: str, status: str, until: int) -> None:
         """Note, before the call, the `status.updated` that it will cause. Asking twice for one action counts once."""
@@ -178,7 +212,7 @@ class Queue(Unit):
         self._count("running", ending.state)
         waited_before = not ending.spent and self._execute(_DROP_SAME_WAIT, (n, claim.attempt, reason)).rowcount > 0
         if not waited_before:
-            self._append_ending(row, claim, ending, result)
+            self._append_ending(row, claim, ending, result, biometric=bool(biometric))
         if ending.state == "done" and row.session_id is not None:
             same = self._sameness(row.source, row.session_id, claim.name, claim.params)
             self._execute(_ADD_DONE, (same, claim.action_id))
@@ -211,6 +245,7 @@ class Queue(Unit):
                 at if action.state == "planned" else None,
                 head,
                 action.biometric,
+                storable(action.needs),
             ),
         )
         self._ledger.tally("actions", action.state, 1)
@@ -220,6 +255,8 @@ class Queue(Unit):
             self._execute(_TRIM_FIRINGS, (rule, at - 1000 * action.limit[1]))
         leaf: Leaf = {"at": at, "kind": "action", "actor": "engine", "outcome": action.state}
         leaf["action_id"], leaf["type"], leaf["rule"] = identifier, action.name, action.rule
+        if action.biometric:
+            leaf["biometric"] = True
         if row.policy_sha256 is not None:
             leaf["policy_sha256"] = row.policy_sha256
         self._append(row, leaf, {"params": sealed}, rules=(rule,))
@@ -258,6 +295,7 @@ class Queue(Unit):
             repeated=due.state == "running" or bool(due.lost),
             done_before=done_before[0] if done_before else None,
             unanswered=due.attempt > 0 and self._execute(_UNANSWERED, (due.n,)).fetchone() is not None,
+            needs=due.needs,
         )
 
     def _start(self, due: _Due, claim: Claim, at: int, lease_until: int) -> None:
@@ -279,11 +317,12 @@ class Queue(Unit):
     def _fail_erased(self, due: _Due, at: int) -> None:
         if due.state == "running":
             self._lose(due, at)
-        self._execute(_FAIL_ERASED, (_ERASED, at, due.n))
+        erased = due.document is None or due.params is None
+        self._execute(_FAIL_ERASED, (_ERASED if erased else _UNREADABLE, at, due.n))
         self._count(due.state, "failed")
         leaf: Leaf = {"at": at, "kind": "action", "actor": "dispatcher", "outcome": "failed"}
         leaf["action_id"], leaf["type"], leaf["rule"] = due.action_id, due.name, due.rule
-        leaf["facts"] = {"reason": "erased"}
+        leaf["facts"] = {"reason": "erased" if erased else "unreadable"}
         self._append(self._event(due.event_id), leaf, rules=(due.rule,))
         elect(self._connection, self._ledger, due.lane)
 
@@ -301,6 +340,7 @@ class Queue(Unit):
                 outcome.state,
                 outcome.http_status,
                 ending.spent,
+                outcome.unsent,
                 storable(outcome.reason),
                 result,
                 n,
@@ -309,10 +349,14 @@ class Queue(Unit):
         )
         return result
 
-    def _append_ending(self, row: EventRow, claim: Claim, ending: Ending, result: bytes | None) -> None:
+    def _append_ending(
+        self, row: EventRow, claim: Claim, ending: Ending, result: bytes | None, *, biometric: bool
+    ) -> None:
         leaf: Leaf = {"at": ending.ended_at, "kind": "action", "actor": "dispatcher", "outcome": ending.state}
         leaf["action_id"], leaf["type"], leaf["rule"] = claim.action_id, claim.name, claim.rule
         leaf["attempt"] = claim.attempt
+        if biometric:
+            leaf["biometric"] = True
         if claim.repeated:
             leaf["repeated"] = True
         if ending.outcome.http_status is not None:

@@ -2,7 +2,8 @@
 
 Lists are newest first; a cursor is the number of the last row of a page, in the order of arrival: nothing that is
 inserted meanwhile moves a page. What was sealed for a person who was erased reads as null (or an empty list), and the
-object it stood in says `"erased": true`.
+object it stood in says `"erased": true`. What is still there and does not open, as its key is gone or was changed, was
+not erased: the object says `"unreadable": true`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any, Final
 from receiver.contract import FINISHED_STATES, UNFINISHED_STATES, JsonObject, JsonValue
 from receiver.policy.recall import PastEvent
 from receiver.store.documents import iso, iso_or_none
-from receiver.store.port import Page, Retained
+from receiver.store.sealing import SubjectKey
+from receiver.store.shapes import Extent, Forecast, Page, Retained
 from receiver.store.sqlite import retained
-from receiver.store.sqlite.evidence import Leaves
 from receiver.store.sqlite.holds import ALL_HOLDS, listed
+from receiver.store.sqlite.leaves import Leaves
 from receiver.store.sqlite.parts import opened, opened_body
 from receiver.store.sqlite.past import Past
 from receiver.store.sqlite.places import (
@@ -31,7 +33,7 @@ from receiver.store.sqlite.places import (
 from receiver.store.sqlite.record import Record
 from receiver.store.sqlite.text import storable
 from receiver.store.sqlite.unit import actions_of, class_key, unsealed_json
-from receiver.store.vault import Extent, SubjectKey, Vault
+from receiver.store.vault import Vault
 
 ALL_TILES: Final = 1 << 32  # more than there are
 MAX_LIMIT: Final = 500
@@ -109,8 +111,9 @@ class SqliteReader(Record, Leaves):
         row = self._one(_EVENT, event_id)
         if row is None:
             return None
-        key = self._vault.of_ref(row["subject_ref"])
+        key = self._vault.readable(row["subject_ref"])
         kept = opened(key, event_id, row["document"], row["biometric"])
+        body = opened_body(key, event_id, row["body"], parted=bool(row["parted"]))
         decisions = self._all(_DECISIONS.format("d.event_n = ?"), row["n"])
         actions = self._all(
             f"{_ACTIONS} WHERE a.action_id >= ? AND a.action_id < ? ORDER BY a.n", *actions_of(event_id)
@@ -127,17 +130,22 @@ class SqliteReader(Record, Leaves):
             "actions": [self._action(action) for action in actions],
         }
         if kept is None:
-            document["erased"] = True
-        elif kept["erased"] or row["body"] is None:
-            document["erased"] = ["biometric"]
+            document[_gone(row["document"])] = True
+        elif kept["erased"] and row["biometric"] is not None:
+            document["unreadable"] = ["biometric"]
+        elif kept["erased"] or body is None:
+            document[_gone(row["body"])] = ["biometric"]
         if raw:
-            body = opened_body(key, event_id, row["body"], parted=bool(row["parted"]))
             document["raw"] = json.loads(body) if body else None
         return document
 
     def retained(self, extent: Extent, before: int) -> Retained:
-        """What there is to prune of a class that is older than this time."""
+        """Where pruning a class of contents that are older than this time begins."""
         return retained.retained(self._connection, extent, before)
+
+    def forecast(self, extent: Extent, before: int) -> Forecast:
+        """What pruning would do to the contents of a class that are older than this time."""
+        return retained.forecast(self._connection, extent, before)
 
     def prunable(self, before: int) -> tuple[int, int]:
         """Which entries pruning would drop by now: the first of them, and the first that stays."""
@@ -233,7 +241,7 @@ class SqliteReader(Record, Leaves):
 
     def _decision(self, row: sqlite3.Row, *, whole: bool = False) -> JsonObject:
         """A decision as it was sealed; what stands in the clear where it was erased."""
-        key = self._vault.of_ref(row["subject_ref"])
+        key = self._vault.readable(row["subject_ref"])
         document: JsonObject | None = unsealed_json(key, row["document"], decision_place(row["event_id"], row["at"]))
         if document is None:
             document = {
@@ -241,7 +249,7 @@ class SqliteReader(Record, Leaves):
                 "policy": {"name": row["policy"], "sha256": row["policy_sha256"], "mode": row["mode"]},
                 "status": row["status"],
                 "rules": [],
-                "erased": True,
+                _gone(row["document"]): True,
             }
         if not whole:
             return document
@@ -249,7 +257,7 @@ class SqliteReader(Record, Leaves):
 
     def _action(self, row: sqlite3.Row) -> JsonObject:
         action_id: str = row["action_id"]
-        key = self._vault.of_ref(row["subject_ref"])
+        key = self._vault.readable(row["subject_ref"])
         attempts = self._all(_ATTEMPTS, row["n"])
         document = _action_item(row)
         sealer = class_key(key, biometric=row["biometric"])
@@ -259,11 +267,11 @@ class SqliteReader(Record, Leaves):
         last = attempts[-1] if attempts else None
         document["result"] = unsealed_json(sealer, last["result"], result_place(action_id, last["n"])) if last else None
         if document["params"] is None:
-            document["erased"] = ["biometric"] if row["biometric"] and key is not None else True
+            document[_gone(row["params"])] = ["biometric"] if row["biometric"] and key is not None else True
         return document
 
     def _review(self, row: sqlite3.Row) -> JsonObject:
-        key, review_id = self._vault.of_ref(row["subject_ref"]), row["review_id"]
+        key, review_id = self._vault.readable(row["subject_ref"]), row["review_id"]
         document: JsonObject = {name: row[name] for name in ("review_id", "queue", "priority", "state", "event_id")}
         document |= {name: row[name] for name in ("session_id", "action_id", "rule")}
         document["reason"] = unsealed_json(key, row["reason"], review_place(review_id, "reason"))
@@ -273,8 +281,13 @@ class SqliteReader(Record, Leaves):
         said = unsealed_json(key, row["note"], review_place(review_id, "note")) or {}
         document["resolution"], document["note"] = said.get("resolution"), said.get("note")
         if document["reason"] is None:
-            document["erased"] = True
+            document[_gone(row["reason"])] = True
         return document
+
+
+def _gone(sealed: bytes | None) -> str:
+    """What is said of something that does not open: only what is not there any more was erased, or pruned."""
+    return "erased" if sealed is None else "unreadable"
 
 
 def _ms(seconds: int | None) -> int | None:

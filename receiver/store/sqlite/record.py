@@ -11,14 +11,17 @@ from typing import Final
 from receiver.audit.search import Search, parse
 from receiver.contract import JsonObject
 from receiver.store.documents import iso
-from receiver.store.port import Page
+from receiver.store.shapes import Page
 from receiver.store.sqlite.clear import Fingerprint, as_stored
 from receiver.store.sqlite.counting import count
+from receiver.store.sqlite.narrowing import NEVER
 from receiver.store.sqlite.rows import Rows, cursor_of, page_size, paged
-from receiver.store.sqlite.search import NEVER, Query, build
+from receiver.store.sqlite.search import Query, build
 from receiver.store.sqlite.tiles import Tiles
 
-_NAMES: Final = (
+_NAMES: Final = (  # in the order of the columns
+    "idx",
+    "at",
     "kind",
     "actor",
     "event_id",
@@ -32,7 +35,9 @@ _NAMES: Final = (
 )
 _ENTRY_COLUMNS = (
     "e.idx, e.at, e.kind, e.actor, e.event_id, e.action_id,"
-    " (SELECT session_id FROM event WHERE event.event_id = e.event_id) AS session_id,"
+    " (SELECT session_id FROM event WHERE event.event_id = coalesce(e.event_id, CASE WHEN"
+    " json_valid(CAST(e.leaf AS TEXT)) THEN json_extract(CAST(e.leaf AS TEXT), '$.facts.newest_event') END))"
+    " AS session_id,"
     " e.type, e.rule, e.outcome, e.policy_sha256, e.source"
 )
 _ENTRY = f"SELECT {_ENTRY_COLUMNS}, e.leaf FROM entry AS e WHERE e.idx = ?"  # noqa: S608  # constants
@@ -72,12 +77,7 @@ class Record(Rows):
             span = (cursor + 1, NEVER) if ascending else (0, cursor - 1)
         found = self._query(query, span)
         columns, item = (f"{_ENTRY_COLUMNS}, e.leaf", _whole_item) if whole else (_ENTRY_COLUMNS, entry_item)
-        tail, rows = f"{found.order(ascending=ascending)} LIMIT ?", list[sqlite3.Row]()
-        for spans in found.pieces(self._all, ascending=ascending):
-            sql, values = found.piece(columns, tail, spans)
-            rows += self._all(sql, *values, size + 1 - len(rows))
-            if len(rows) > size:
-                break
+        rows = found.page(columns, size + 1, self._all, self._stream, ascending=ascending)
         return paged(rows, size, "idx", item)
 
     def audit_count(self, query: str | Search = "", most: int | None = None) -> int:
@@ -130,6 +130,9 @@ class Record(Rows):
         rows = self._all(_CHECKPOINT, at_least)
         return str(rows[0][0]) if rows else None
 
+    def _stream(self, sql: str, *values: str | int | bytes) -> sqlite3.Cursor:
+        return self._connection.execute(sql, values)
+
     def _query(self, query: str | Search, span: tuple[int, int]) -> Query:
         return build(self._search(query), self._all, self._subject, span)
 
@@ -139,8 +142,9 @@ class Record(Rows):
 
 def entry_item(row: sqlite3.Row) -> JsonObject:
     """An entry as lists show it."""
-    document: JsonObject = {"idx": row["idx"], "at": iso(row["at"])}
-    return document | {name: row[name] for name in _NAMES}
+    document: JsonObject = dict(zip(_NAMES, row))  # noqa: B905  # the leaf may follow; twice as fast as name by name
+    document["at"] = iso(row[1])
+    return document
 
 
 def _whole_item(row: sqlite3.Row) -> JsonObject:

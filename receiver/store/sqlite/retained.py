@@ -6,8 +6,7 @@ import sqlite3
 from typing import Final
 
 from receiver.audit.tree import WIDTH
-from receiver.store.port import Retained
-from receiver.store.vault import Extent
+from receiver.store.shapes import Extent, Forecast, Retained
 
 _UNFINISHED = (
     "SELECT event_n FROM action INDEXED BY action_lane WHERE due IS NOT NULL UNION ALL SELECT event_n FROM action"
@@ -18,7 +17,11 @@ _HELD = "SELECT ref FROM hold WHERE released_at IS NULL"
 PROTECTED: Final = f"{_UNFINISHED} UNION ALL SELECT n FROM event WHERE subject_ref IN ({_HELD})"  # noqa: S608  # constants, here and below
 """The events that are unfinished or held."""
 _CURSOR = "SELECT value FROM meta WHERE name = ?"
-_COUNT_OLD = "SELECT count(*) FROM event WHERE n > ? AND received_at < ?"
+_CONTENTS: Final = {"biometric": "coalesce(body, payload.biometric)", "all": "coalesce(body, document)"}
+_FORECAST = (
+    f"SELECT total(NOT kept AND full), total(kept) FROM (SELECT n IN ({PROTECTED}) AS kept,"  # noqa: S608
+    " {} IS NOT NULL AS full FROM event JOIN payload USING (n) WHERE n > ? AND received_at < ?)"
+)
 _LAST = "SELECT max(idx) FROM entry"
 _SIGNED = "SELECT max(size) FROM checkpoint"
 _FIRST_YOUNG = "SELECT min(idx) FROM entry WHERE idx >= ? AND idx < ? AND at >= ?"
@@ -32,10 +35,15 @@ def noted(connection: sqlite3.Connection, name: str) -> int:
 
 
 def retained(connection: sqlite3.Connection, extent: Extent, before: int) -> Retained:
-    """After which event the first look is due, how many events are older, which entry is the first."""
+    """After which event the first look is due, and which entry is the first."""
+    return Retained(noted(connection, f"pruned_{extent}"), noted(connection, "min_idx"))
+
+
+def forecast(connection: sqlite3.Connection, extent: Extent, before: int) -> Forecast:
+    """What pruning would do; see `receiver/store/reader.py`."""
     after = noted(connection, f"pruned_{extent}")
-    count = int(connection.execute(_COUNT_OLD, (after, before)).fetchone()[0])
-    return Retained(after, count, noted(connection, "min_idx"))
+    counts = connection.execute(_FORECAST.format(_CONTENTS[extent]), (after, before)).fetchone()
+    return Forecast(*map(int, counts))
 
 
 def stop_of(connection: sqlite3.Connection, first: int, before: int, tiles: int) -> int:

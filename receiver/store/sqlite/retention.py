@@ -15,13 +15,12 @@ from typing import Final
 from receiver.audit.leaf import Leaf
 from receiver.audit.tree import WIDTH
 from receiver.store.documents import iso
-from receiver.store.port import PrunedContents, PrunedEntries
+from receiver.store.shapes import Extent, PrunedContents, PrunedEntries
 from receiver.store.sqlite import rollups
 from receiver.store.sqlite.erasure import Erasure
 from receiver.store.sqlite.retained import PROTECTED, noted, stop_of
 from receiver.store.sqlite.unit import class_key
 from receiver.store.sqlite.words import BLOCK_BITS
-from receiver.store.vault import Extent
 
 _LISTED = "(SELECT value FROM json_each(?1))"
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -216,3 +215,4 @@ class Retention(Erasure):
     def _note_prune(self, actor: str, at: int, facts: dict[str, str]) -> None:
         leaf: Leaf = {"at": at, "kind": "prune", "actor": actor, "outcome": "pruned", "facts": facts}
         self._ledger.append(leaf)
+        self._ledger.sign = True  # what is gone is accounted for by what is signed, and nothing else

@@ -8,7 +8,7 @@ from typing import Final
 
 from receiver.contract import JsonObject
 from receiver.errors import Unusable
-from receiver.store.port import Page
+from receiver.store.shapes import Page
 from receiver.store.sqlite.text import storable
 
 MAX_LIMIT: Final = 500  # rows of a page

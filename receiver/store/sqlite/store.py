@@ -8,31 +8,41 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from receiver.audit.note import Signer, Verifier
+from receiver.audit.note import NoteError, Signer, Verifier
 from receiver.errors import StoreUnavailable
 from receiver.store import master, signing
 from receiver.store.checkpoints import CheckpointLog
 from receiver.store.codes import misfit
+from receiver.store.keyring import Keyring
 from receiver.store.port import Transaction
+from receiver.store.sealing import KEY_BYTES
 from receiver.store.sqlite.connect import Mooring, connect_keys, connect_main, connect_reader
 from receiver.store.sqlite.ledger import Ledger
-from receiver.store.sqlite.migrate import migrate, shipped
+from receiver.store.sqlite.migrate import migrate
 from receiver.store.sqlite.notary import Notary
 from receiver.store.sqlite.reader import SqliteReader
+from receiver.store.sqlite.scripts import shipped
 from receiver.store.sqlite.transaction import SqliteTransaction
 from receiver.store.sqlite.writer import Writer
-from receiver.store.vault import KEY_BYTES, Keyring, Vault
+from receiver.store.vault import Vault
 
 T = TypeVar("T")
 
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
-_TRY_AGAIN: Final = 0.02  # seconds
+_TRY_AGAIN: Final = 0.15  # seconds: longer than a try holds deliveries up, and they ask again every 0.1 s
+_WAIT_SHORTLY: Final = "PRAGMA busy_timeout = 100"  # milliseconds, in which deliveries wait too
 IDLE_READERS: Final = 4  # connections kept open for the next reader
+_SCRUBBED_AT_START: Final = 1.0  # seconds
 _FIX_VIEW: Final = "SELECT 1 FROM meta LIMIT 1"  # BEGIN alone takes no view: the first look at a table does
+
+_NEVER_SIGNED: Final = (  # entries of a version that had no tree: without a note, they would look robbed of it
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM entry) AND NOT EXISTS (SELECT 1 FROM checkpoint)"
+    " AND NOT EXISTS (SELECT 1 FROM meta WHERE name = 'signing_key')"
+)
 
 
 class Locker:
@@ -130,8 +140,11 @@ class SqliteStore:
         were, and its bytes may still be on disk.
         """
         until = time.monotonic() + seconds
-        keys = _truncated(connect_keys(self._path.with_name("keys.db")), until)
-        return _truncated(connect_main(self._path), until) and keys
+        with closing(connect_main(self._path)) as main, closing(connect_keys(self._path.with_name("keys.db"))) as keys:
+            main.execute(_WAIT_SHORTLY)
+            keys.execute(_WAIT_SHORTLY)
+            cut = _repeated(lambda: _truncate_keys(main, keys), until)
+            return _repeated(lambda: _truncate(main), until) and cut
 
     def on_commit(self, wake: Callable[[], None]) -> None:
         """Call `wake` (from the writer's thread) after every commit that planned or freed an action."""
@@ -167,16 +180,33 @@ class SqliteStore:
             view.close()
 
 
-def _truncated(connection: sqlite3.Connection, until: float) -> bool:
-    """Whether the write-ahead log could be brought into the database and cut to nothing in time."""
+def _repeated(done: Callable[[], bool], until: float) -> bool:
+    """Try until it is done, or that time is past; gives whether it is done."""
+    while not done():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_TRY_AGAIN)
+    return True
+
+
+def _truncate(connection: sqlite3.Connection) -> bool:
+    """Bring the write-ahead log into the database and cut it to nothing; False: readers are in the way."""
+    ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return not busy
+
+
+def _truncate_keys(main: sqlite3.Connection, keys: sqlite3.Connection) -> bool:
+    """The same for the keys, under the main database's lock. Whoever writes keys holds that one, and has begun to read
+    keys before: SQLite would turn such a writer away at once, without waiting for the end of the cut.
+    """
     try:
-        while True:
-            ((busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            if not busy or time.monotonic() >= until:
-                return not busy
-            time.sleep(_TRY_AGAIN)
+        main.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    try:
+        return _truncate(keys)
     finally:
-        connection.close()
+        main.execute("ROLLBACK")
 
 
 class _View:
@@ -252,6 +282,7 @@ def _open(
         migrate(connection, path, shipped())
         _bind(connection, path, keyring)
         signer = _signer(connection, path, origin)
+        never_signed = connection.execute(_NEVER_SIGNED).fetchone() is not None
         notary = Notary(connection, signer, CheckpointLog(data_dir / "checkpoints.log"), clock, sign_every)
         locker = Locker(file, given, clock)
         store = SqliteStore(path, connection, keyring, notary, signer.verifier, rejects_kept, locker)
@@ -259,10 +290,14 @@ def _open(
         connection.close()
         raise
     if rotated:
-        facts = {"act": "rekey completed"}
+        facts = {"act": "rekey completed", "outcome": "rotated"}
         store.submit(lambda tx: tx.add_note("key", "store", clock(), facts)).result()
     if keyring.unfinished:
         _finish(store)
+    if never_signed:
+        store.submit(lambda tx: tx.ask_checkpoint()).result()
+    if rotated or keyring.unfinished:
+        store.scrub(_SCRUBBED_AT_START)  # what the process that crashed had no time to cut
     return store
 
 
@@ -288,4 +323,8 @@ def _signer(connection: sqlite3.Connection, path: Path, origin: str | None) -> S
     if origin not in (None, bound):
         raise misfit(path, "S007", f"is the log {bound!r}, not {origin!r}: set `audit: {{origin: {bound}}}`")
     (signed,) = connection.execute("SELECT count(*) FROM checkpoint").fetchone()
-    return Signer(bound, signing.read_or_make(path.with_name("signing.key"), signed_before=signed > 0))
+    private = signing.read_or_make(path.with_name("signing.key"), signed_before=signed > 0)
+    try:
+        return Signer(bound, private)
+    except (NoteError, TypeError):
+        raise misfit(path, "S007", "does not say the log's name any more (meta.origin): restore a backup") from None

@@ -13,8 +13,9 @@ from receiver.audit.leaf import Leaf, session_hash
 from receiver.contract import ActionState
 from receiver.errors import NotFound
 from receiver.ids import action_id
+from receiver.store.sealing import Sealer, SubjectKey
 from receiver.store.sqlite.ledger import Ledger
-from receiver.store.vault import Sealer, SubjectKey, Vault
+from receiver.store.vault import Vault
 
 _EVENT = "SELECT n, source, session_id, lane, subject_ref, tags FROM event WHERE event_id = ?"
 _EVENT_OF_SESSION = "SELECT event_id FROM event WHERE session_id = ? ORDER BY n DESC LIMIT 1"
@@ -78,13 +79,16 @@ class Unit:
         self._ledger.append(leaf, row.session_id, tags, rules)
 
     def _append_of_session(self, leaf: Leaf, session_id: str, rules: Iterable[str] = ()) -> None:
-        """Append an entry about a session, which finds it if it is stored."""
+        """Append an entry about a session, which finds it if it is stored; the session's newest event leads lists from
+        the entry to the session, for as long as that one is known.
+        """
         found = self._execute(_EVENT_OF_SESSION, (session_id,)).fetchone()
         row = self._event(found[0]) if found else None
         if row is not None:
             leaf["source"] = row.source
             if row.session is not None:
                 leaf["session"] = row.session
+            leaf["facts"] = {**leaf.get("facts", {}), "newest_event": row.event_id}
         # an erased person's session is looked up by nothing that this would leave behind
         self._ledger.append(leaf, session_id if row is not None and row.key is not None else None, rules=rules)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +20,15 @@ from receiver.store.sqlite.text import storable
 BLOCK_BITS: Final = 6  # a block is 64 entries: a quarter of a tile
 Word: TypeAlias = tuple[str, str]  # key and value
 Place: TypeAlias = tuple[str, str, int]  # key, value and index of the entry
+Look: TypeAlias = Callable[..., list[sqlite3.Row]]
+"""Runs a statement with its values: for what must be known before a search can be made."""
+
+POSTINGS: Final = {  # key of what has a table that says each entry: (table, column)
+    "session": ("session_ref", "session_id"),
+    "tag": ("entry_tag", "tag"),
+    "rule": ("entry_rule", "rule"),
+    "fact": ("entry_fact", "value"),
+}
 
 _COLUMNS: Final = (("kind", 3), ("actor", 4), ("type", 7), ("outcome", 9), ("policy", 10), ("source", 11))
 _ADD_BLOCK = "INSERT OR IGNORE INTO word_block VALUES (?, ?, ?)"
