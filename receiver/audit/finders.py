@@ -134,11 +134,13 @@ def check_strays(reader: Evidence, start: int, end: int, first: int, found: int,
             findings.add("finder", f"entry {idx}", f"is found by the fact {str(value)!r}, which its leaf does not have")
 
 
-def check_hours(reader: Evidence, seen: Mapping[int, tuple[int, int]], findings: Findings) -> None:
-    """Which entries a search by time reads."""
+def check_hours(reader: Evidence, seen: Mapping[int, tuple[int, int]], kept: int, findings: Findings) -> None:
+    """Which entries searches by time read. What stood before the entry `kept` was pruned, maybe after it was `seen`."""
     table = reader.hours()
     for hour, (first, last) in seen.items():
-        found = table.get(hour)
+        if last < kept:
+            continue
+        found, first = table.get(hour), max(first, kept)  # noqa: PLW2901  # of what is left
         if found is None or not all(isinstance(idx, int) for idx in found) or found[0] > first or found[1] < last:
             what = f"a search by time misses entries of the hour {hour} (since 1970)"
             findings.add("finder", f"entries {first}-{last}", what)

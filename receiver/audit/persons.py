@@ -41,12 +41,14 @@ class Persons(Protocol):
         """Whether anything is kept that the person's `personal` or `biometric` key is needed for."""
         ...
 
-    def loose(self, start: int) -> Iterator[tuple[int, Any]]:
-        """Which entries from `start` on that are about no event a session finds: entry, session."""
+    def loose(self, start: int) -> Iterator[tuple[int, Any, int]]:
+        """Which entries from `start` on that are about no event a session finds: entry, session, and whether the event
+        is there that was the session's newest then.
+        """
         ...
 
     def marks_of(self, session_id: Any) -> set[Any]:
-        """How a session stands in the leaves of its events."""
+        """How a session stands in the leaves of its events; with None where one has no leaf left that says so."""
         ...
 
     def marked(self, marks: Collection[str]) -> set[Any]:
@@ -94,14 +96,18 @@ def check_marks(keys: Keys, marks: Marks, findings: Findings) -> None:
                 findings.add("row", f"entry {idx}", what)
 
 
-def check_loose(reader: Persons, loose: Mapping[int, str], start: int, findings: Findings) -> None:
-    """Entries about a session, and no event: whether their session finds them, no other. `loose` are their marks."""
+def check_loose(reader: Persons, loose: Mapping[int, str], start: int, findings: Findings, *, pruned: bool) -> None:
+    """Entries about a session, and no event: whether their session finds them, no other. `loose` are their marks. Where
+    entries were `pruned`, what had the same mark may be gone.
+    """
     unfound, marks_of = dict(loose), dict[Any, set[Any]]()
-    for idx, session_id in reader.loose(start):
+    for idx, session_id, there in reader.loose(start):
         unfound.pop(idx, None)
         if session_id not in marks_of:
             marks_of[session_id] = reader.marks_of(session_id)
-        if loose.get(idx) is None or loose[idx] not in marks_of[session_id]:
+        marks = marks_of[session_id]
+        gone = pruned and (not there or None in marks)
+        if loose.get(idx) is None or (loose[idx] not in marks and not gone):
             findings.add("finder", f"entry {idx}", "is found by a session that is not the one its leaf has a mark of")
     live = reader.marked(set(unfound.values())) if unfound else ()
     for idx, mark in unfound.items():

@@ -20,6 +20,7 @@ from receiver.audit.signed import Notes, Roots, continues, covered
 from receiver.audit.tree import HASH, WIDTH, root_of, split
 from receiver.audit.walk import WINDOW, Walked, Walks, above_of, walk
 
+_TRIES: Final = 3
 _UNSIGNED_MS: Final = 6 * 3_600_000  # far more than `audit.checkpoints.every` is of use for
 
 
@@ -41,6 +42,7 @@ class _Given:
     kept: Sequence[Kept]
     since: Known | None
     journal_rewritten: bool
+    journal_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def verify(
     kept: Sequence[Kept] = (),
     since: Known | None = None,
     journal_rewritten: bool = False,
+    journal_until: int | None = None,
     quick: bool = False,
     file: bool = False,
     walks: Walks | None = None,
@@ -69,12 +72,13 @@ def verify(
 
     `journal` are the notes of checkpoints.log, `kept` others that must be beginnings of this record. `since` goes on
     from an earlier verification; `journal_rewritten`: what that one read of checkpoints.log is not its beginning any
-    more. `quick` leaves out what is no part of the tree: columns, look-up tables, sealed contents.
+    more; `journal_until`: how many entries were signed when its end was looked for, beside a running server.
+    `quick` leaves out what is no part of the tree: columns, look-up tables, sealed contents.
     `file` has the file itself checked, too.
     `walks` is for who has the windows walked by several processes. `keys` are those of persons: without, it is not
     verified that what is kept can be read, and whose session an event is of.
     """
-    whole, given = Walked(), _Given(key, journal, kept, since, journal_rewritten)
+    whole, given = Walked(), _Given(key, journal, kept, since, journal_rewritten, journal_until)
     findings, begun = whole.findings, None
     with reading("the record", findings), read() as reader:
         begun = _begun(reader, findings, quick=quick)
@@ -84,7 +88,9 @@ def verify(
     known = since if since is not None and extent.first <= since.size <= extent.entries else None
     start = max(extent.first, known.size // WIDTH * WIDTH) if known else extent.first
     signed_size = covered(table, key)
-    for walked in (walks or _one_by_one(read, quick=quick))(_windows(start, extent), signed_size):
+    windows = _windows(start, extent)
+    for window, once in zip(windows, (walks or _one_by_one(read, quick=quick))(windows, signed_size), strict=True):
+        walked = _again(read, key, window, signed_size) if once.unsigned else once
         whole.add(walked)
         if keys is not None:
             with reading("the persons' keys in keys.db", findings):
@@ -93,15 +99,16 @@ def verify(
     signed = _Signed(None, 0, b"")
     with read() as reader:
         with reading("the tiles of the tree", findings):
-            _stacked(reader, extent.leaves, findings)
-            shape.check_tiles(reader, extent.leaves, extent.first, findings)
+            leaves = max(extent.leaves, _leaves(reader, extent.first, Findings()))  # a running server goes on
+            _stacked(reader, leaves, findings)
+            shape.check_tiles(reader, leaves, max(extent.first, reader.first_idx()), findings)
         if not quick:
             with reading("what entries are found by and counted in", findings):
                 _tables(reader, whole, start, extent, counts)
             with reading("what is kept of persons", findings):
                 persons.check_missing(reader, suspects, findings)
         with reading("the checkpoints", findings):
-            signed = _signed(reader, extent, table, given, known, findings)
+            signed = _signed(reader, extent, table, given, findings)
         if file:
             with reading("the database file", findings):
                 shape.check_file(reader, findings)
@@ -139,6 +146,20 @@ def _one_by_one(read: Read, *, quick: bool) -> Walks:
     return lambda windows, signed: (walk(read, start, end, quick=quick, signed=signed) for start, end in windows)
 
 
+def _again(read: Read, key: Verifier, window: tuple[int, int], signed: int) -> Walked:
+    """Walk once more over a window in which something is gone by an entry that was not signed when this began: beside a
+    running server, that may have been erased or pruned meanwhile, and signed.
+    """
+    walked = Walked()
+    for _ in range(_TRIES):
+        with read() as reader:
+            signed = max(signed, covered(reader.signed(), key))
+        walked = walk(read, *window, quick=False, signed=signed)
+        if not walked.unsigned:
+            break
+    return walked
+
+
 def _verdict(extent: _Extent, known: Known | None, signed: _Signed, findings: Findings) -> Verdict:
     return Verdict(
         first=extent.first,
@@ -155,9 +176,10 @@ def _verdict(extent: _Extent, known: Known | None, signed: _Signed, findings: Fi
 def _tables(reader: Evidence, whole: Walked, start: int, extent: _Extent, counts: Mapping[Any, Any]) -> None:
     """What is held against the leaves once all were read. `counts` are those of the view that `extent` is of."""
     findings, end = whole.findings, max(start, min(extent.entries, extent.leaves))
-    finders.check_hours(reader, whole.hours, findings)
-    finders.check_strays(reader, start, end, extent.first, whole.found, findings)
-    persons.check_loose(reader, whole.loose, start, findings)
+    first = reader.first_idx()  # maybe more was pruned since this began
+    finders.check_hours(reader, whole.hours, first, findings)
+    finders.check_strays(reader, start, end, first, whole.found, findings)
+    persons.check_loose(reader, whole.loose, start, findings, pruned=first > 0)
     for idx in sorted(whole.unsigned):
         what = (
             "says that something was erased or pruned, and no checkpoint covers it; if it was written just now, verify"
@@ -165,9 +187,9 @@ def _tables(reader: Evidence, whole: Walked, start: int, extent: _Extent, counts
         findings.add("note", f"entry {idx}", f"{what} again once it is signed")
     finders.check_tallies(reader, findings)
     taken = {sha256 for kind, sha256 in whole.policies if kind == "policy"}
-    families.check_families(reader, findings, whole=extent.first == 0)
+    families.check_families(reader, findings, whole=first == 0)
     finders.check_policies(reader, {sha256 for kind, sha256 in whole.policies if kind != "policy"}, taken, findings)
-    if reader.first_idx() == extent.first:  # nothing was pruned meanwhile
+    if first == extent.first:
         from_first = start == extent.first
         finders.check_counts(counts, whole.counts, whole.uncounted, findings, whole=from_first)
 
@@ -177,16 +199,17 @@ def _signed(
     extent: _Extent,
     table: Sequence[tuple[int, str]],
     given: _Given,
-    known: Known | None,
     findings: Findings,
 ) -> _Signed:
     """The tree against what was signed of it, and against what was verified before."""
-    roots = Roots(reader, extent.leaves, extent.first)
+    roots = Roots(reader, extent.leaves, max(extent.first, reader.first_idx()))
     if given.since is not None:
         continues(given.since, roots, findings)
     notes = Notes(given.key, roots, findings)
     newest = _newest(notes, table)
-    journaled = notes.journal(given.journal, [size for size, _ in table if not known or size > known.size])
+    since = given.since.size if given.since is not None else -1  # of where the journal is read from
+    until = given.journal_until if given.journal_until is not None else extent.entries
+    journaled = notes.journal(given.journal, [size for size, _ in table if since < size <= until])
     if given.since is None or given.journal_rewritten:
         _unsigned(reader, extent, len(table), journaled, findings)
     _behind(reader, newest, extent, findings)
@@ -244,11 +267,17 @@ def _written(reader: Evidence, idx: int) -> int | None:
     return None if leaf is None else int(leaf["at"])
 
 
+def _leaves(reader: Evidence, first: int, findings: Findings) -> int:
+    """How many leaves the tree has."""
+    bounds = reader.bounds()
+    last = _last_tile(reader, first, first if bounds is None else bounds[1] + 1, findings)
+    return first if last is None else last * WIDTH + len(reader.tile(0, last)) // HASH
+
+
 def _extent(reader: Evidence, findings: Findings) -> _Extent:
     first, bounds = _first(reader, findings), reader.bounds()
     entries = first if bounds is None else bounds[1] + 1
-    last = _last_tile(reader, first, entries, findings)
-    leaves = first if last is None else last * WIDTH + len(reader.tile(0, last)) // HASH
+    leaves = _leaves(reader, first, findings)
     if bounds is not None and bounds[0] < first:
         findings.add("entry", f"entry {bounds[0]}", f"stands before the first one that is kept, {first}")
     if entries < leaves:

@@ -104,7 +104,9 @@ def _verified(
 
     state = data_dir / "verified.json"
     before = load(state) if since_last else None
-    journal = Journal(data_dir / "checkpoints.log", before)
+    with record.read() as reader:
+        until = max((size for size, _ in reader.signed() if type(size) is int), default=0)
+    journal = Journal(data_dir / "checkpoints.log", before)  # after these were written to it
     verdict = verify(
         record.read,
         key or _own_key(record, data_dir),
@@ -112,6 +114,7 @@ def _verified(
         kept=[note for path in checkpoints for note in _notes_of(path)],
         since=before.known if before else None,
         journal_rewritten=journal.rewritten,
+        journal_until=until,
         quick=quick,
         file=file,
         walks=walks(data_dir, quick=quick),

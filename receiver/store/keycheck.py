@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -45,19 +45,18 @@ class NoKeys:
 
 
 class KeyEvidence:
-    """keys.db of a data folder. `master_keys` are those that may fit: without one that does, keys are known to be there
-    (`opens` False), not whether they open. Raises StoreUnavailable where the file cannot be read.
+    """keys.db of a data folder. `master_keys` gives those that may fit: without one that does, keys are known to be
+    there (`opens` False), not whether they open. Raises StoreUnavailable where the file cannot be read.
     """
 
-    def __init__(self, path: Path, master_keys: Sequence[bytes]) -> None:
+    def __init__(self, path: Path, master_keys: Callable[[], Sequence[bytes]]) -> None:
         try:
             self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-            locked = self._connection.execute(LOCKED).fetchone()
+            self._locked = self._connection.execute(LOCKED).fetchone()
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{path} cannot be read: {error}; restore it from a backup") from error
-        fitting = (opened(master, locked) for master in master_keys) if locked is not None else ()
-        kek = next((key for key in fitting if key is not None), None)
-        self._wrapping = AESGCM(kek) if kek is not None else None
+        self._master_keys = master_keys
+        self._wrapping = self._unlocked()
         self._cache: dict[bytes, bytes | None] = {}
 
     @property
@@ -67,8 +66,16 @@ class KeyEvidence:
 
     def states(self) -> Iterator[tuple[bytes, State, State]]:
         """Of every person with keys, ascending by ref: the personal key, the one for biometric data."""
-        for ref, wrapped, biometric in self._connection.execute(_STATES):
-            yield ref, self._state(wrapped, PERSONAL + ref), self._state(biometric, BIOMETRIC + ref)
+        self._connection.execute("BEGIN")
+        try:
+            locked = self._connection.execute(LOCKED).fetchone()
+            if locked != self._locked:  # the keys were put under another master key meanwhile
+                self._locked = locked
+                self._wrapping = self._unlocked()
+            for ref, wrapped, biometric in self._connection.execute(_STATES):
+                yield ref, self._state(wrapped, PERSONAL + ref), self._state(biometric, BIOMETRIC + ref)
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def mark(self, ref: bytes, session_id: str) -> str | None:
         """How a session of a person must stand in leaves; None where the key that it takes cannot be had."""
@@ -87,10 +94,21 @@ class KeyEvidence:
     def beside(cls, data_dir: Path, given: str | None) -> KeyEvidence | NoKeys:
         """The keys of a data folder, under the master key that was `given` as text, or that in its file."""
         path = data_dir / "keys.db"
-        master_keys: list[bytes] = []
-        with suppress(ConfigurationError, OSError):  # verified without, as far as that goes
-            master_keys = [parse(given) or b""] if given is not None else MasterFile(data_dir / "master.key").keys()
-        return cls(path, [key for key in master_keys if key]) if path.exists() else NoKeys()
+
+        def master_keys() -> list[bytes]:
+            with suppress(ConfigurationError, OSError):  # verified without, as far as that goes
+                found = [parse(given) or b""] if given is not None else MasterFile(data_dir / "master.key").keys()
+                return [key for key in found if key]
+            return []
+
+        return cls(path, master_keys) if path.exists() else NoKeys()
+
+    def _unlocked(self) -> AESGCM | None:
+        """The key that wraps those of persons."""
+        locked = self._locked
+        fitting = (opened(master, locked) for master in self._master_keys()) if locked is not None else ()
+        kek = next((key for key in fitting if key is not None), None)
+        return AESGCM(kek) if kek is not None else None
 
     def _key(self, ref: bytes) -> bytes | None:
         row = self._connection.execute(_KEY, (ref,)).fetchone() if self._wrapping is not None else None

@@ -52,13 +52,16 @@ def save(path: Path, verified: Verified) -> None:
 
 
 class Journal:
-    """checkpoints.log as it is now: read once, from the start or from behind what was verified before."""
+    """checkpoints.log as it is now: read once, from the start or from behind what was verified before. What a running
+    server adds from now on is left to the next verification, as the record that it signs is.
+    """
 
     def __init__(self, path: Path, before: Verified | None) -> None:
         self._path = path
         self._digest = hashlib.sha256()
         self.read_bytes = 0
         self.rewritten = False  # what was verified before is not its beginning any more
+        self._end = path.stat().st_size if path.exists() else 0
         if before is not None:
             self._pass_over(before)
 
@@ -94,7 +97,7 @@ class Journal:
         try:
             with self._path.open("rb") as file:
                 file.seek(self._skipped)
-                for line in file:
+                while self.read_bytes < self._end and (line := file.readline(self._end - self.read_bytes)):
                     self._digest.update(line)
                     self.read_bytes += len(line)
                     yield line.decode("utf-8", "replace")

@@ -79,7 +79,7 @@ def key(pristine: tuple[Path, Verifier]) -> Verifier:
 
 def checked(folder: Path, key: Verifier) -> Verdict:
     """Verified with everything there is, the keys of persons among it."""
-    evidence, keys = EvidenceFile(folder), KeyEvidence(folder / "keys.db", [read(folder / "master.key")])
+    evidence, keys = EvidenceFile(folder), KeyEvidence(folder / "keys.db", lambda: [read(folder / "master.key")])
     assert keys.opens
     try:
         return verify(evidence.read, key, keys=keys, walks=walks(folder, quick=False), journal_rewritten=False)

@@ -23,7 +23,7 @@ from receiver.store.sqlite.lanes import elect
 from receiver.store.sqlite.places import erasure_place, params_place
 from receiver.store.sqlite.queue import Queue
 from receiver.store.sqlite.text import storable
-from receiver.store.sqlite.unit import class_key, session_mark, unsealed_json
+from receiver.store.sqlite.unit import EventRow, class_key, session_mark, unsealed_json
 from receiver.store.vault import Held
 
 REASON: Final = "person erased"
@@ -49,6 +49,13 @@ _DONE = (
 _DROP_DONE = "DELETE FROM done WHERE same = ? AND action_id = ?"
 _DROP_DONE_OF = "DELETE FROM done WHERE action_id = ?"
 _DROP_SESSION = "DELETE FROM session WHERE source = ? AND session_id = ? AND subject_ref = ?"
+# Where another person's events stay, the session's status is what these gave it.
+_LEFT = "event WHERE event.session_id = ?2 AND event.source = ?1 AND subject_ref <> ?3 AND parent_id IS NULL"
+_SET_STATUS_BACK = (
+    f"UPDATE session SET status = (SELECT event.status FROM {_LEFT} AND event.status IS NOT NULL"  # noqa: S608
+    " ORDER BY event.occurred_at DESC, event.n DESC LIMIT 1) WHERE source = ?1 AND session_id = ?2"
+    f" AND NOT EXISTS (SELECT 1 FROM {_LEFT} AND event.status = session.status)"
+)
 _DROP_LABELS = (
     "DELETE FROM label WHERE session_id = ?2 AND source = ?1 AND NOT EXISTS"
     " (SELECT 1 FROM event WHERE event.session_id = ?2 AND event.source = ?1 AND subject_ref <> ?3)"
@@ -216,19 +223,21 @@ class Erasure(Queue):
         for n, action_id, event_id, name, rule, state, lane, attempt in found:
             self._execute(_REJECT, (REASON, at, n))
             self._execute(_END_ATTEMPT, (at, n))
-            self._reject_entry(event_id, action_id, name, rule, state, attempt, at)
+            row = self._event(event_id)  # no session leads any more to a person who is erased altogether
+            row = replace(row, session_id=None) if extent == "all" else row
+            self._reject_entry(row, action_id, name, rule, state, attempt, at)
             elect(self._connection, self._ledger, lane)
         return len(found)
 
     def _reject_entry(
-        self, event_id: str, action_id: str, name: str, rule: str, state: ActionState, attempt: int, at: int
+        self, row: EventRow, action_id: str, name: str, rule: str, state: ActionState, attempt: int, at: int
     ) -> None:
         self._count(state, "rejected")
         leaf: Leaf = {"at": at, "kind": "action", "actor": "erasure", "outcome": "rejected", "action_id": action_id}
         leaf["type"], leaf["rule"], leaf["facts"] = name, rule, {"reason": "erased"}
         if state == "running":
             leaf["attempt"] = attempt
-        self._append(replace(self._event(event_id), session_id=None), leaf, rules=(rule,))
+        self._append(row, leaf, rules=(rule,))
 
     def _drop_lookups(self, ref: bytes) -> dict[str, int]:
         """The rows that lead from a session to the person, or say what was done for them."""
@@ -238,6 +247,7 @@ class Erasure(Queue):
         counts = {"sessions": len(sessions), "labels": 0, "lookups": 0}
         for source, session_id in sessions:
             self._execute(_DROP_SESSION, (source, session_id, ref))
+            self._execute(_SET_STATUS_BACK, (source, session_id, ref))
             counts["labels"] += self._execute(_DROP_LABELS, (source, session_id, ref)).rowcount
             counts["lookups"] += self._execute(_DROP_FINDING, (session_id, ref, session_mark(key, session_id))).rowcount
         self._ledger.unfind({session_id for _, session_id in sessions})

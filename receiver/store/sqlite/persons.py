@@ -32,12 +32,15 @@ _OF_EVENT = (
     " y.event_id = x.event_id WHERE x.idx = ? ORDER BY y.idx"
 )
 # Entries about a session, and no event.
-_LOOSE = (
-    "SELECT r.idx, r.session_id FROM session_ref AS r CROSS JOIN entry AS x ON x.idx = r.idx"
-    " WHERE r.idx >= ? AND x.event_id IS NULL"
+_NEWEST = (
+    "CASE WHEN json_valid(CAST(x.leaf AS TEXT)) THEN json_extract(CAST(x.leaf AS TEXT), '$.facts.newest_event') END"
 )
-_MARKS_OF = (
-    f"SELECT DISTINCT {_MARK} FROM event AS e JOIN entry AS x ON x.event_id = e.event_id AND x.kind = 'event'"
+_LOOSE = (
+    f"SELECT r.idx, r.session_id, EXISTS (SELECT 1 FROM event AS e WHERE e.event_id = {_NEWEST})"
+    " FROM session_ref AS r CROSS JOIN entry AS x ON x.idx = r.idx WHERE r.idx >= ? AND x.event_id IS NULL"
+)
+_MARKS_OF = (  # by any entry of each event: the first of them may have been pruned
+    f"SELECT DISTINCT (SELECT max({_MARK}) FROM entry AS x WHERE x.event_id = e.event_id) FROM event AS e"
     " WHERE e.session_id = ?"
 )
 _MARKED = (
@@ -68,13 +71,15 @@ class PersonsBeside:
         found: Iterator[tuple[int, str, Any, Any, bytes]] = self._execute(_OF_EVENT, (idx,))
         return found
 
-    def loose(self, start: int) -> Iterator[tuple[int, Any]]:
-        """Which entries from `start` on that are about no event a session finds: entry, session."""
-        found: Iterator[tuple[int, Any]] = self._execute(_LOOSE, (start,))
+    def loose(self, start: int) -> Iterator[tuple[int, Any, int]]:
+        """Which entries from `start` on that are about no event a session finds: entry, session, and whether the event
+        is there that was the session's newest then.
+        """
+        found: Iterator[tuple[int, Any, int]] = self._execute(_LOOSE, (start,))
         return found
 
     def marks_of(self, session_id: Any) -> set[Any]:
-        """How a session stands in the leaves of its events."""
+        """How a session stands in the leaves of its events; with None where one has no leaf left that says so."""
         return {mark for (mark,) in self._execute(_MARKS_OF, (session_id,))}
 
     def marked(self, marks: Collection[str]) -> set[Any]:
