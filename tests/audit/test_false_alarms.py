@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from receiver.audit.note import Verifier
 from receiver.audit.verify import verify
@@ -145,5 +146,21 @@ def test_a_server_writes_signs_erases_prunes_and_changes_keys_meanwhile(tmp_path
     )
     for deed in deeds:
         assert findings(tmp_path, store.verifier, meanwhile(tmp_path, deed)) == []
+    assert findings(tmp_path, store.verifier) == []
+    store.close()
+
+
+def test_a_vendor_that_says_later_for_a_long_time(tmp_path: Path) -> None:
+    """Of many attempts that spent nothing, those in between are kept in neither place."""
+    store = opened(tmp_path)
+    (action_id,) = put(store, new_event("s-1"), planned())
+    for number in range(14):
+        at = NOW + 1000 * number
+        (claim,) = claim_all(store, at)
+        how = ending("waiting_retry", at + 50, due=at + 1000, spent=False, http_status=429, reason="HTTP 429")
+        assert settle(store, claim, how if number < 13 else ending("done", at + 50, http_status=200))
+    with store.read() as reader:
+        action: Any = reader.action(action_id)
+    assert [attempt["n"] for attempt in action["attempts"]] == [1, 2, 3, 4, 5, 6, 7, 8, 13, 14]
     assert findings(tmp_path, store.verifier) == []
     store.close()

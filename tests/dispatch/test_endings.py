@@ -271,7 +271,9 @@ async def test_waiting_spends_no_attempt(yard: Yard) -> None:
 
 
 async def test_too_many_requests_spend_no_attempt(yard: Yard) -> None:
-    """However often a vendor says 429, an action has all its attempts left; the record keeps one of the same."""
+    """However often a vendor says 429, an action has all its attempts left; the record keeps eight of the same,
+    and the last.
+    """
     answers = [VendorUnavailable("HTTP 429", 429)] * 20 + [VendorUnavailable("HTTP 500", 500)] * 7
     handler = Script(*answers, Outcome("done"))
     [action_id] = yard.plan("s1", planned("a"))
@@ -279,7 +281,7 @@ async def test_too_many_requests_spend_no_attempt(yard: Yard) -> None:
         await yard.ended(action_id)
     action = yard.action(action_id)
     assert (action["state"], len(handler.calls)) == ("done", 28)
-    assert [attempt["http_status"] for attempt in action["attempts"]] == [429, *[500] * 7, None]
+    assert [attempt["http_status"] for attempt in action["attempts"]] == [*[429] * 9, *[500] * 7, None]
 
 
 async def test_too_many_requests_end_with_age(yard: Yard) -> None:

@@ -77,8 +77,12 @@ _END_ATTEMPT = (
     "UPDATE attempt SET ended_at = ?, latency_ms = ?, outcome = ?, http_status = ?, spent = ?, unsent = ?, reason = ?,"
     " result = ? WHERE action_n = ? AND n = ?"
 )
-# While nothing can be sent (a vendor is parked), one attempt that says so is enough.
-_DROP_SAME_WAIT = "DELETE FROM attempt WHERE action_n = ? AND n < ? AND spent = 0 AND outcome = 'retry' AND reason IS ?"
+# While nothing can be sent (a vendor is parked), one attempt that says so is enough. Calls that were told to come later
+# did go out: the first eight stay as they are.
+_DROP_SAME_WAIT = (
+    "DELETE FROM attempt WHERE action_n = ? AND n < ? AND spent = 0 AND outcome = 'retry' AND reason IS ?"
+    " AND (http_status IS NOT 429 OR n > 8)"
+)
 _FAIL_ERASED = (
     "UPDATE action SET state = 'failed', reason = ?, finished_at = ?, owner = NULL, due = NULL, ready = 0 WHERE n = ?"
 )
