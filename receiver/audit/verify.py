@@ -88,13 +88,9 @@ def verify(
     known = since if since is not None and extent.first <= since.size <= extent.entries else None
     start = max(extent.first, known.size // WIDTH * WIDTH) if known else extent.first
     signed_size = covered(table, key)
-    windows = _windows(start, extent)
-    for window, once in zip(windows, (walks or _one_by_one(read, quick=quick))(windows, signed_size), strict=True):
-        walked = _again(read, key, window, signed_size) if once.unsigned else once
-        whole.add(walked)
-        if keys is not None:
-            with reading("the persons' keys in keys.db", findings):
-                persons.check_marks(keys, walked.marks, findings)
+    windows, over = _windows(start, extent), walks or _one_by_one(read, quick=quick)
+    for window, once in zip(windows, over(windows, signed_size), strict=True):
+        _take(whole, _again(read, key, window, signed_size) if once.unsigned else once, keys)
     suspects = _suspects(read, keys, signed_size, findings) if keys is not None and not quick else ()
     signed = _Signed(None, 0, b"")
     with read() as reader:
@@ -144,6 +140,14 @@ def _windows(start: int, extent: _Extent) -> list[tuple[int, int]]:
 
 def _one_by_one(read: Read, *, quick: bool) -> Walks:
     return lambda windows, signed: (walk(read, start, end, quick=quick, signed=signed) for start, end in windows)
+
+
+def _take(whole: Walked, walked: Walked, keys: Keys | None) -> None:
+    """Add what walking over a window found, and hold its marks of sessions against the persons' keys."""
+    whole.add(walked)
+    if keys is not None:
+        with reading("the persons' keys in keys.db", whole.findings):
+            persons.check_marks(keys, walked.marks, whole.findings)
 
 
 def _again(read: Read, key: Verifier, window: tuple[int, int], signed: int) -> Walked:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from receiver.audit.note import Verifier
 from receiver.audit.projection import Expected, decoded, is_shortened, rules_of, stored
-from tests.support.tampering import copied, edit, filled, query, rebuild_tiles, verified
+from tests.support.tampering import edit, filled, query, rebuild_tiles, verified
 
 DAY, HOUR = 86_400_000, 3_600_000
 
@@ -27,11 +27,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Verifier]:
     store = filled(folder, 100, sign_every=3600)
     store.close()
     return folder, store.verifier
-
-
-@pytest.fixture
-def folder(pristine: tuple[Path, Verifier], tmp_path: Path) -> Path:
-    return copied(pristine[0], tmp_path / "var")
 
 
 def told(folder: Path, pristine: tuple[Path, Verifier]) -> list[str]:

@@ -20,7 +20,7 @@ from receiver.store.signing import read_or_make
 from receiver.store.sqlite.walking import walks
 from receiver.store.verified import load
 from tests.support.store_samples import new_event, put
-from tests.support.tampering import copied, edit, filled, notes_in, query, rebuild_tiles, verified
+from tests.support.tampering import edit, filled, notes_in, query, rebuild_tiles, verified
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +39,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Verifier]:
     store.submit(lambda tx: tx.ask_checkpoint()).result(10)
     store.close()
     return folder, store.verifier
-
-
-@pytest.fixture
-def folder(pristine: tuple[Path, Verifier], tmp_path: Path) -> Path:
-    return copied(pristine[0], tmp_path / "var")
-
-
-@pytest.fixture
-def key(pristine: tuple[Path, Verifier]) -> Verifier:
-    return pristine[1]
 
 
 def told(verdict: Verdict) -> str:

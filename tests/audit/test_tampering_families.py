@@ -22,7 +22,7 @@ from tests.support.store_samples import (
     sample_decision,
     settle,
 )
-from tests.support.tampering import copied, edit, filled, query, verified
+from tests.support.tampering import edit, filled, query, verified
 
 DAY = 86_400_000
 
@@ -74,16 +74,6 @@ def decide_anew(tx: Transaction, event_id: str, at: int) -> None:
 
 def sha(folder: Path) -> str:
     return str(query(folder, "SELECT sha256 FROM policy")[0][0])
-
-
-@pytest.fixture
-def folder(pristine: tuple[Path, Verifier], tmp_path: Path) -> Path:
-    return copied(pristine[0], tmp_path / "var")
-
-
-@pytest.fixture
-def key(pristine: tuple[Path, Verifier]) -> Verifier:
-    return pristine[1]
 
 
 def told(verdict: Verdict) -> str:

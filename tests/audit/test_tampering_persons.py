@@ -24,7 +24,7 @@ from receiver.store.sqlite.evidence import EvidenceFile
 from receiver.store.sqlite.store import SqliteStore, open_store
 from receiver.store.sqlite.walking import walks
 from tests.support.store_samples import NOW, claim_all, ending, new_event, planned, put, settle
-from tests.support.tampering import copied, edit, query, rebuild_tiles
+from tests.support.tampering import edit, query, rebuild_tiles
 
 LATER = NOW + 86_400_000
 LONG_TAG = "MRZ_AND_DATA_EXTRACTED_FROM_OCR_NOT_SAME"  # of 40 characters, as a cut one has
@@ -65,16 +65,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Verifier]:
     store.submit(lambda tx: tx.ask_checkpoint()).result()
     store.close()
     return folder, store.verifier
-
-
-@pytest.fixture
-def folder(pristine: tuple[Path, Verifier], tmp_path: Path) -> Path:
-    return copied(pristine[0], tmp_path / "var")
-
-
-@pytest.fixture
-def key(pristine: tuple[Path, Verifier]) -> Verifier:
-    return pristine[1]
 
 
 def checked(folder: Path, key: Verifier) -> Verdict:

@@ -21,7 +21,7 @@ from receiver.store.sqlite.store import open_store
 from tests.support.processes import run
 from tests.support.receiver import write_configuration
 from tests.support.store_samples import NOW, new_event, put
-from tests.support.tampering import copied, edit, filled, notes_in, query, verified
+from tests.support.tampering import edit, filled, notes_in, query, verified
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "record_before_the_tree.zip"
 ENDLESS = "WITH RECURSIVE r (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r)"
@@ -34,16 +34,6 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Verifier]:
     store.submit(lambda tx: tx.ask_checkpoint()).result(10)
     store.close()
     return folder, store.verifier
-
-
-@pytest.fixture
-def folder(pristine: tuple[Path, Verifier], tmp_path: Path) -> Path:
-    return copied(pristine[0], tmp_path / "var")
-
-
-@pytest.fixture
-def key(pristine: tuple[Path, Verifier]) -> Verifier:
-    return pristine[1]
 
 
 SHAPES = {

@@ -161,24 +161,22 @@ def _nearest(words: Sequence[Word], window: Span, size: int, look: Look, *, asce
 
 def _among(words: Sequence[Word], spans: Sequence[Span], look: Look) -> set[int]:
     """The blocks of these spans of blocks that have one of the words."""
-    found, listed = set[int](), json.dumps(spans)
-    for key, value in words:
-        if key in POSTINGS:
-            rows = look(_AMONG_POSTINGS.format(*POSTINGS[key]), listed, value)
-        else:
-            rows = look(_AMONG, listed, key, value)
-        found.update(row[0] for row in rows)
-    return found
+    return _listed(words, json.dumps(spans), _AMONG_POSTINGS, _AMONG, look)
 
 
 def _having(blocks: set[int], words: Sequence[Word], look: Look) -> set[int]:
     """Those of the blocks that have one of the words."""
-    found, listed = set[int](), json.dumps(list(blocks))
+    return _listed(words, json.dumps(list(blocks)), _HAVE_POSTINGS, _HAVE, look)
+
+
+def _listed(words: Sequence[Word], listed: str, of_posting: str, of_word: str, look: Look) -> set[int]:
+    """What a statement gives for a list in JSON and each of the words, whether or not it has postings of its own."""
+    found = set[int]()
     for key, value in words:
         if key in POSTINGS:
-            rows = look(_HAVE_POSTINGS.format(*POSTINGS[key]), listed, value)
+            rows = look(of_posting.format(*POSTINGS[key]), listed, value)
         else:
-            rows = look(_HAVE, listed, key, value)
+            rows = look(of_word, listed, key, value)
         found.update(row[0] for row in rows)
     return found
 
